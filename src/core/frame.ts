@@ -1,0 +1,53 @@
+/** What is in force right now: tracing, recording, training, the interpreter, the context. */
+
+import { type Context, cpu } from '../base/context.ts'
+import { fail } from '../base/error.ts'
+import type { BoundOp } from './op.ts'
+import type { Tensor } from './tensor.ts'
+
+/** Runs an operator on arrays. */
+export type Interpreter = (
+  bound: BoundOp,
+  inputs: readonly (Tensor | null)[],
+  scalars: readonly number[],
+  /** Arrays to write the results into, instead of new ones. */
+  targets?: readonly Tensor[],
+) => readonly Tensor[]
+
+/** Two 32-bit key words for one random operator. */
+export type KeySource = () => readonly [number, number]
+
+/** The state that operators read; scopes set it and put it back. One object for the whole program. */
+export interface Frame {
+  /** Operators build a graph instead of computing. */
+  tracing: boolean
+  /** Operators on arrays that autograd follows leave nodes on the tape. */
+  recording: boolean
+  /** Layers such as Dropout behave as in training. */
+  training: boolean
+  /** Where arrays are made when nothing else is said. */
+  context: Context
+  eager: Interpreter
+  keys: KeySource
+}
+
+/** The frame in force. */
+export const frame: Frame = {
+  tracing: false,
+  recording: false,
+  training: false,
+  context: cpu(),
+  eager: () => fail('core', 'no backend is installed: import mxnet-ts, not its inner files'),
+  keys: () => fail('core', 'no random stream is installed'),
+}
+
+/** Runs `body` with some of the frame changed, and puts it back whatever happens. */
+export function withFrame<R>(change: Partial<Frame>, body: () => R): R {
+  const before = { ...frame }
+  Object.assign(frame, change)
+  try {
+    return body()
+  } finally {
+    for (const key in change) Object.assign(frame, { [key]: before[key as keyof Frame] })
+  }
+}

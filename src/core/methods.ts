@@ -1,0 +1,134 @@
+/** The methods that every tensor has, in one interface; `ops/methods.ts` fills them in from one typed table. */
+
+import type { DType } from '../base/dtype.ts'
+import type { Shape } from '../base/shape.ts'
+
+/** Options of reductions. */
+export interface ReduceOptions {
+  /** Axis or axes to reduce; all when left out. */
+  readonly axis?: number | readonly number[] | null
+  /** Keeps reduced axes with size 1. */
+  readonly keepdims?: boolean
+  /** Reduces over the axes that are not listed. */
+  readonly exclude?: boolean
+}
+
+/** Options of argmax and argmin. */
+export interface ArgOptions {
+  readonly axis?: number | null
+  readonly keepdims?: boolean
+}
+
+/** Methods shared by NDArray and Sym. Each is the operator function of the same name with `this` as first input. */
+export interface TensorMethods {
+  add(rhs: this | number): this
+  sub(rhs: this | number): this
+  subtract(rhs: this | number): this
+  mul(rhs: this | number): this
+  multiply(rhs: this | number): this
+  div(rhs: this | number): this
+  divide(rhs: this | number): this
+  mod(rhs: this | number): this
+  modulo(rhs: this | number): this
+  pow(rhs: this | number): this
+  power(rhs: this | number): this
+  /** `lhs - this`. */
+  rsub(lhs: this | number): this
+  /** `lhs / this`. */
+  rdiv(lhs: this | number): this
+  /** `lhs % this`. */
+  rmod(lhs: this | number): this
+  /** `lhs ** this`. */
+  rpow(lhs: this | number): this
+  neg(): this
+  negative(): this
+  maximum(rhs: this | number): this
+  minimum(rhs: this | number): this
+  equal(rhs: this | number): this
+  notEqual(rhs: this | number): this
+  greater(rhs: this | number): this
+  greaterEqual(rhs: this | number): this
+  lesser(rhs: this | number): this
+  lesserEqual(rhs: this | number): this
+  logicalAnd(rhs: this | number): this
+  logicalOr(rhs: this | number): this
+  logicalXor(rhs: this | number): this
+  logicalNot(): this
+
+  abs(): this
+  sign(): this
+  round(): this
+  rint(): this
+  fix(): this
+  floor(): this
+  ceil(): this
+  trunc(): this
+  square(): this
+  sqrt(): this
+  rsqrt(): this
+  cbrt(): this
+  rcbrt(): this
+  reciprocal(): this
+  exp(): this
+  expm1(): this
+  log(): this
+  log10(): this
+  log2(): this
+  log1p(): this
+  sin(): this
+  cos(): this
+  tan(): this
+  arcsin(): this
+  arccos(): this
+  arctan(): this
+  sinh(): this
+  cosh(): this
+  tanh(): this
+  arcsinh(): this
+  arccosh(): this
+  arctanh(): this
+  degrees(): this
+  radians(): this
+  relu(): this
+  sigmoid(): this
+  softmax(attrs?: { readonly axis?: number; readonly temperature?: number }): this
+  logSoftmax(attrs?: { readonly axis?: number; readonly temperature?: number }): this
+  softmin(attrs?: { readonly axis?: number; readonly temperature?: number }): this
+  clip(min: number, max: number): this
+
+  sum(options?: ReduceOptions): this
+  nansum(options?: ReduceOptions): this
+  mean(options?: ReduceOptions): this
+  prod(options?: ReduceOptions): this
+  nanprod(options?: ReduceOptions): this
+  max(options?: ReduceOptions): this
+  min(options?: ReduceOptions): this
+  norm(options?: { readonly ord?: 1 | 2; readonly axis?: number | readonly number[] | null; readonly keepdims?: boolean }): this
+  argmax(options?: ArgOptions): this
+  argmin(options?: ArgOptions): this
+  argmaxChannel(): this
+
+  astype(dtype: DType): this
+  reshape(shape: Shape | number, options?: { readonly reverse?: boolean }): this
+  reshapeLike(rhs: this): this
+  flatten(): this
+  expandDims(axis: number): this
+  squeeze(axis?: number | readonly number[] | null): this
+  transpose(axes?: readonly number[]): this
+  swapaxes(dim1: number, dim2: number): this
+  flip(axis: number | readonly number[]): this
+  tile(reps: readonly number[] | number): this
+  repeat(repeats: number, options?: { readonly axis?: number | null }): this
+  broadcastTo(shape: Shape): this
+  broadcastLike(rhs: this): this
+  broadcastAxes(axis: number | readonly number[], size: number | readonly number[]): this
+  slice(begin: readonly (number | null)[], end: readonly (number | null)[], step?: readonly (number | null)[]): this
+  sliceAxis(axis: number, begin: number, end: number | null): this
+  sliceLike(rhs: this, options?: { readonly axes?: readonly number[] }): this
+  split(numOutputs: number, options?: { readonly axis?: number; readonly squeezeAxis?: boolean }): this[]
+  take(indices: this, options?: { readonly axis?: number; readonly mode?: 'clip' | 'wrap' }): this
+  pick(index: this, options?: { readonly axis?: number | null; readonly keepdims?: boolean; readonly mode?: 'clip' | 'wrap' }): this
+  oneHot(depth: number, options?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType }): this
+  zerosLike(): this
+  onesLike(): this
+}
