@@ -1,0 +1,56 @@
+/** The contract between the executor and a device: memory by address, compiled kernels, and waiting. */
+
+import type { Kernel } from '../prim/kernel.ts'
+
+/** A kernel ready to run. */
+export interface Compiled {
+  /**
+   * Starts the kernel. `addresses[i]` is the byte address of the buffer of operand i (in the order of
+   * `kernelOperands`; the operand's own offset is added by the kernel); `params` are the launch numbers.
+   * The arrays are read before `run` returns and may be reused by the caller.
+   */
+  run(addresses: readonly number[], params: readonly number[]): void
+}
+
+/** Bytes held by a backend. */
+export interface MemoryUse {
+  /** Bytes in blocks that are handed out. */
+  readonly live: number
+  /** Bytes the backend has taken from the system. */
+  readonly reserved: number
+}
+
+/** A device that knows the kernels of `prim/kernel.ts`. Work runs in the order in which it is given. */
+export interface Backend {
+  /** Its name in `runtime.features()`: 'reference', 'wasm', 'onednn', 'webgpu'. */
+  readonly name: string
+  /** Whether `readSync` works: false where waiting would block a page or needs a device's callback. */
+  readonly canBlock: boolean
+  /** Takes a block of at least `bytes` bytes, aligned to 64; contents are undefined. Throws MXNetError when full. */
+  alloc(bytes: number): number
+  /** Gives a block back; work already submitted that uses it still completes. */
+  free(address: number): void
+  /** Writes bytes into memory, ordered after work submitted before. */
+  write(address: number, source: Uint8Array): void
+  /** Reads bytes once all work submitted before is done; a fresh copy. */
+  read(address: number, bytes: number): Promise<Uint8Array>
+  /** As `read`, blocking; throws MXNetError where `canBlock` is false. */
+  readSync(address: number, bytes: number): Uint8Array
+  /** Compiles a kernel; equal kernels may share one result. */
+  compile(kernel: Kernel): Compiled
+  /** Resolves when all submitted work is done; rejects with the first error since the last call. */
+  sync(): Promise<void>
+  memory(): MemoryUse
+}
+
+/** Tells when holders of memory have been collected, so that their blocks can be given back. */
+export interface Reaper {
+  /** Watches `holder`; once it is garbage, `drain` reports `slot`. `bytes` tells the collector what it holds. */
+  watch(holder: object, slot: number, bytes: number): void
+  /** The block of `slot` was given back early: it no longer weighs on the collector. */
+  forget(slot: number): void
+  /** Calls `release` for every slot whose holder has been collected. Cheap when there is none. */
+  drain(release: (slot: number) => void): void
+  /** Whether holders are found inside synchronous code, without a macrotask between. */
+  readonly synchronous: boolean
+}
