@@ -1,0 +1,136 @@
+/** The eager interpreter: each call is a compiled graph of one node, cached by operator, attributes and input layouts. */
+
+import { fail } from '../base/error.ts'
+import { frame } from '../core/frame.ts'
+import { Node, Sym } from '../core/graph.ts'
+import type { BoundOp, Instance } from '../core/op.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { lowerInstance } from '../passes/lower.ts'
+import { DeviceArray, share } from './array.ts'
+import { Plan } from './plan.ts'
+import { type Device, deviceOf } from './storage.ts'
+
+/** Plans of one instance: the latest for dense inputs at hand, the others by device and strides. */
+interface Plans {
+  dense: Plan | null
+  readonly others: Map<string, Plan>
+}
+
+const planLimit = 64
+
+/** What the tape keeps of a node: the outputs that its gradient reads. */
+export interface TapeNode {
+  readonly outputs: readonly (DeviceArray | null)[]
+  released: boolean
+}
+
+function deviceFor(bound: BoundOp, inputs: readonly (Tensor | null)[]): Device {
+  let device: Device | null = null
+  for (const t of inputs) {
+    if (t === null || t === undefined) continue
+    const own = (t as DeviceArray).storage.device
+    if (device === null) device = own
+    else if (device !== own) {
+      fail(bound.op.name, `inputs are on ${device.context} and ${own.context}: move one with asInContext`)
+    }
+  }
+  return device ?? deviceOf(frame.context)
+}
+
+function planFor(instance: Instance, device: Device, inputs: readonly (DeviceArray | null)[]): Plan {
+  let plans = instance.plans as Plans | null
+  if (plans === null) {
+    plans = { dense: null, others: new Map() }
+    instance.plans = plans
+  }
+  let dense = true
+  for (const x of inputs) if (x && !x.layout.dense) dense = false
+  if (dense && plans.dense?.device === device) return plans.dense
+  const strides = dense ? '' : inputs.map((x) => x?.layout.strides.join() ?? '-').join('|')
+  const key = `${device.context} ${strides}`
+  let plan = plans.others.get(key)
+  if (plan === undefined) {
+    const layouts = inputs.map((x) => (x ? { ...x.layout, offset: 0 } : null))
+    plan = new Plan(device, lowerInstance(instance), layouts)
+    if (plans.others.size >= planLimit) plans.others.delete(plans.others.keys().next().value as string)
+    plans.others.set(key, plan)
+  }
+  if (dense) plans.dense = plan
+  return plan
+}
+
+/** Runs one operator on arrays; while recording, hangs a node on the results. */
+export function runEager(
+  bound: BoundOp,
+  inputs: readonly (Tensor | null)[],
+  scalars: readonly number[],
+  targets?: readonly Tensor[],
+): readonly Tensor[] {
+  const arrays = inputs as readonly (DeviceArray | null)[]
+  const device = deviceFor(bound, arrays)
+  const instance = bound.instance(inputs)
+  const plan = planFor(instance, device, arrays)
+  if (targets !== undefined) checkTargets(bound, instance, targets as readonly DeviceArray[])
+  const outputs = plan.run(arrays, scalars, targets as readonly DeviceArray[] | undefined)
+  if (frame.recording && targets === undefined) record(instance, arrays, scalars, outputs)
+  return outputs
+}
+
+function checkTargets(bound: BoundOp, instance: Instance, targets: readonly DeviceArray[]): void {
+  targets.forEach((t, i) => {
+    const want = instance.outs[i]
+    if (want === undefined) return
+    if (t.dtype !== want.dtype || t.shape.length !== want.shape.length || t.shape.some((d, k) => d !== want.shape[k])) {
+      const [got, need] = [`${t.dtype} (${t.shape})`, `${want.dtype} (${want.shape})`]
+      fail(bound.op.name, `the result is ${need} and cannot be written into an array of ${got}`)
+    }
+    if (frame.recording && t.node !== null) {
+      fail(bound.op.name, 'writing into an array that autograd follows is not possible while recording')
+    }
+  })
+}
+
+function record(
+  instance: Instance,
+  inputs: readonly (DeviceArray | null)[],
+  scalars: readonly number[],
+  outputs: readonly DeviceArray[],
+): void {
+  let followed = false
+  for (const x of inputs) if (x && x.node !== null) followed = true
+  if (!followed) return
+  const { uses } = instance.gradient(inputs.map((x) => x?.node != null))
+  const reads = (from: string, index: number): boolean => uses.some((u) => u.from === from && u.index === index)
+  const kept = inputs.map((x, i): Tensor | null => {
+    if (!x) return null
+    if (reads('input', i)) return followedShare(x, x.node, x.index)
+    return x.node === null ? null : new Sym(x.node, x.index)
+  })
+  const node = new Node(instance, kept, scalars, instance.outs)
+  const extra: TapeNode = {
+    outputs: outputs.map((y, i) => (reads('output', i) ? followedShare(y, node, i) : null)),
+    released: false,
+  }
+  node.extra = extra
+  outputs.forEach((y, i) => {
+    y.node = node
+    y.index = i
+  })
+}
+
+function followedShare(x: DeviceArray, node: Node | null, index: number): DeviceArray {
+  const copy = share(x)
+  copy.node = node
+  copy.index = index
+  return copy
+}
+
+/** Gives back what a tape node holds. */
+export function releaseTapeNode(node: Node): void {
+  const extra = node.extra as TapeNode | null
+  if (extra === null || extra.released) return
+  extra.released = true
+  for (const t of node.inputs) if (t instanceof DeviceArray) t.storage.release()
+  for (const t of extra.outputs) t?.storage.release()
+  node.inputs = []
+}

@@ -1,0 +1,174 @@
+/** Plans: a compiled graph as a flat list of kernel launches over inputs, results and one arena. */
+
+import { itemSize } from '../base/dtype.ts'
+import { sameShape } from '../base/shape.ts'
+import type { View } from '../base/view.ts'
+import type { Compiled } from '../backend/backend.ts'
+import type { Aval } from '../core/aval.ts'
+import type { Graph } from '../core/graph.ts'
+import { fuse, type Fused } from '../passes/fuse.ts'
+import { planMemory } from '../passes/memory.ts'
+import type { Expr } from '../prim/expr.ts'
+import { operands } from '../prim/expr.ts'
+import { type DeviceArray, Layout, makeArray } from './array.ts'
+import type { Device, Storage } from './storage.ts'
+
+interface Launch {
+  readonly compiled: Compiled
+  readonly buffers: readonly number[]
+  readonly addresses: number[]
+}
+
+interface Output {
+  readonly aval: Aval
+  readonly layout: Layout
+  readonly buffer: number
+  /** Position of the input whose block the result shares, or -1. */
+  readonly input: number
+}
+
+/** A compiled graph for one device and one layout of its inputs. */
+export class Plan {
+  readonly device: Device
+  readonly #launches: readonly Launch[]
+  readonly #outputs: readonly Output[]
+  /** Blocks to take for results: buffer number and bytes. */
+  readonly #fresh: readonly { readonly buffer: number; readonly bytes: number }[]
+  readonly #temporaries: readonly { readonly buffer: number; readonly offset: number }[]
+  readonly #arenaBytes: number
+  readonly #itemSizes: readonly number[]
+  readonly #addresses: number[]
+  readonly #inPlace: ReadonlySet<string>
+
+  constructor(device: Device, graph: Graph, layouts: readonly (View | null)[]) {
+    this.device = device
+    const fused = fuse(graph, layouts)
+    const arena = planMemory(fused)
+    this.#launches = fused.steps.map((step) => ({
+      compiled: device.backend.compile(step.kernel),
+      buffers: step.buffers,
+      addresses: new Array<number>(step.buffers.length).fill(0),
+    }))
+    this.#outputs = fused.outputs.map((o, i) => ({
+      aval: graph.outputs[i]!.aval,
+      layout: new Layout(o.view),
+      buffer: o.buffer,
+      input: fused.buffers[o.buffer]!.input ?? -1,
+    }))
+    const results = new Set(fused.outputs.map((o) => o.buffer))
+    this.#fresh = [...results].flatMap((buffer) => {
+      const { bytes, input } = fused.buffers[buffer]!
+      return input === null ? [{ buffer, bytes }] : []
+    })
+    this.#temporaries = arena.offsets.flatMap((offset, buffer) => (offset < 0 ? [] : [{ buffer, offset }]))
+    this.#arenaBytes = arena.bytes
+    this.#itemSizes = graph.inputs.map((s) => (s === null ? 0 : itemSize(s.dtype)))
+    this.#addresses = new Array<number>(fused.buffers.length).fill(0)
+    this.#inPlace = inPlacePairs(fused)
+  }
+
+  /** The number of kernels. */
+  get length(): number {
+    return this.#launches.length
+  }
+
+  /** Runs the plan; results are new arrays, or views of inputs, or are written into `targets`. */
+  run(
+    inputs: readonly (DeviceArray | null)[],
+    scalars: readonly number[],
+    targets?: readonly DeviceArray[],
+  ): DeviceArray[] {
+    const addresses = this.#addresses
+    for (let i = 0; i < inputs.length; i++) {
+      const x = inputs[i]
+      if (x) addresses[i] = x.storage.address + x.layout.offset * this.#itemSizes[i]!
+    }
+    const blocks: Storage[] = []
+    for (const { buffer, bytes } of this.#fresh) {
+      const reused = targets && this.#reusable(buffer, bytes, inputs, targets)
+      const storage = reused ?? this.device.allocate(bytes)
+      blocks.push(storage)
+      addresses[buffer] = storage.address
+    }
+    this.#launch(addresses, scalars)
+    const fresh = this.#fresh
+    const taken = new Set<Storage>()
+    return this.#outputs.map((o, i) => {
+      let storage: Storage
+      let { layout } = o
+      if (o.input >= 0) {
+        const x = inputs[o.input]!
+        storage = x.storage
+        if (x.layout.offset !== 0) layout = new Layout({ ...layout, offset: layout.offset + x.layout.offset })
+        storage.retain()
+      } else {
+        storage = blocks[fresh.findIndex((f) => f.buffer === o.buffer)]!
+        if (taken.has(storage)) storage.retain()
+        taken.add(storage)
+      }
+      const target = targets?.[i]
+      if (target === undefined) return makeArray(o.aval, storage, layout)
+      if (target.storage !== storage) {
+        target.storage.release()
+        target.storage = storage
+        target.layout = layout
+      }
+      return target
+    })
+  }
+
+  #launch(addresses: number[], scalars: readonly number[]): void {
+    const { backend } = this.device
+    const arena = this.#arenaBytes > 0 ? backend.alloc(this.#arenaBytes) : -1
+    try {
+      for (const { buffer, offset } of this.#temporaries) addresses[buffer] = arena + offset
+      for (const launch of this.#launches) {
+        const { buffers, addresses: own } = launch
+        for (let j = 0; j < buffers.length; j++) own[j] = addresses[buffers[j]!]!
+        launch.compiled.run(own, scalars)
+      }
+    } finally {
+      if (arena >= 0) backend.free(arena)
+    }
+  }
+
+  /** The block of a target, where a result may be written over it without harm. */
+  #reusable(
+    buffer: number,
+    bytes: number,
+    inputs: readonly (DeviceArray | null)[],
+    targets: readonly DeviceArray[],
+  ): Storage | undefined {
+    const at = this.#outputs.findIndex((o) => o.buffer === buffer)
+    if (at < 0 || this.#outputs.some((o, i) => i !== at && o.buffer === buffer)) return undefined
+    const target = targets[at]!
+    const { storage, layout } = target
+    if (storage.shares !== 1 || storage.bytes !== bytes || !layout.dense || layout.offset !== 0) return undefined
+    if (!this.#outputs[at]!.layout.dense) return undefined
+    for (let i = 0; i < inputs.length; i++) {
+      if (inputs[i]?.storage === storage && !this.#inPlace.has(`${i}>${buffer}`)) return undefined
+    }
+    return storage
+  }
+}
+
+/** Pairs "input > buffer" for which the one kernel reads and writes each element at the same place. */
+function inPlacePairs(fused: Fused): Set<string> {
+  const pairs = new Set<string>()
+  const step = fused.steps[0]
+  if (fused.steps.length !== 1 || step?.kernel.kind !== 'loop') return pairs
+  const { kernel, buffers } = step
+  if (kernel.reduce.length > 0 || kernel.body.some(displaced)) return pairs
+  const [ins, outs] = [kernel.inputs, kernel.outputs]
+  outs.forEach((o, j) => {
+    const target = buffers[ins.length + j]!
+    fused.buffers.forEach((b, number) => {
+      if (b.input === null) return
+      const same = ins.every((x, i) => buffers[i] !== number || (x.offset === o.offset && sameShape(x.strides, o.strides)))
+      if (same) pairs.add(`${b.input}>${target}`)
+    })
+  })
+  return pairs
+}
+
+const displaced = (e: Expr): boolean => e.kind === 'loadAt' || operands(e).some(displaced)

@@ -1,0 +1,142 @@
+/** Storage and devices: blocks of memory, who holds them, and how they come back. */
+
+import type { Context } from '../base/context.ts'
+import { fail } from '../base/error.ts'
+import type { Backend, Reaper } from '../backend/backend.ts'
+
+/** A block of device memory. It is given back when nothing refers to the object any more, or earlier by `release`. */
+export class Storage {
+  readonly device: Device
+  /** Byte address; -1 once the block has been given back. */
+  address: number
+  readonly bytes: number
+  /** How many handles and tape entries share the block; a writer with company takes a block of its own. */
+  shares = 1
+  readonly slot: number
+
+  constructor(device: Device, address: number, bytes: number, slot: number) {
+    this.device = device
+    this.address = address
+    this.bytes = bytes
+    this.slot = slot
+  }
+
+  /** One more holder. */
+  retain(): void {
+    this.shares++
+  }
+
+  /** One holder less; the last one gives the block back at once. */
+  release(): void {
+    if (--this.shares === 0) this.device.reclaim(this)
+  }
+}
+
+/** Asks the host to look for garbage; what it finds shows up at the reaper a macrotask later. */
+export type Collector = () => Promise<void>
+
+/** Bytes handed out since the last pause after which a device wants the collector to have a turn. */
+const pressureLimit = 192 * 1024 * 1024
+
+/** One device: a backend with its reaper, its blocks, and the pressure on its memory. */
+export class Device {
+  readonly context: Context
+  readonly backend: Backend
+  readonly #reaper: Reaper
+  readonly #collect: Collector
+  #addresses: number[] = []
+  #spare: number[] = []
+  #pressure = 0
+  readonly #found = (slot: number): void => {
+    const address = this.#addresses[slot]!
+    if (address >= 0) this.backend.free(address)
+    this.#addresses[slot] = -1
+    this.#spare.push(slot)
+  }
+
+  constructor(context: Context, backend: Backend, reaper: Reaper, collect: Collector) {
+    this.context = context
+    this.backend = backend
+    this.#reaper = reaper
+    this.#collect = collect
+  }
+
+  /** A block of memory with undefined contents. */
+  allocate(bytes: number): Storage {
+    this.#reaper.drain(this.#found)
+    const address = this.backend.alloc(bytes)
+    const slot = this.#spare.pop() ?? this.#addresses.length
+    this.#addresses[slot] = address
+    this.#pressure += bytes
+    const storage = new Storage(this, address, bytes, slot)
+    this.#reaper.watch(storage, slot, bytes)
+    return storage
+  }
+
+  /** Gives a block back before its object is collected. */
+  reclaim(storage: Storage): void {
+    if (storage.address < 0) return
+    this.backend.free(storage.address)
+    this.#addresses[storage.slot] = -1
+    this.#pressure -= storage.bytes
+    this.#reaper.forget(storage.slot)
+    storage.address = -1
+  }
+
+  /** Gives the collector a turn when much has been handed out; awaited by reads and the DataLoader. */
+  async breathe(): Promise<void> {
+    if (this.#pressure < pressureLimit || this.#reaper.synchronous) return
+    this.#pressure = 0
+    await this.#collect()
+    this.#reaper.drain(this.#found)
+  }
+}
+
+type Maker = (context: Context) => Device
+
+const makers = new Map<string, Maker>()
+const devices = new Map<Context, Device>()
+
+/** Tells how devices of one type are made; called by the composition roots. */
+export function registerDevice(type: Context['deviceType'], make: Maker): void {
+  makers.set(type, make)
+}
+
+/** Whether devices of a type exist here. */
+export function hasDevice(type: Context['deviceType']): boolean {
+  return makers.has(type)
+}
+
+/** The device of a context, made at its first use. */
+export function deviceOf(context: Context): Device {
+  let device = devices.get(context)
+  if (device === undefined) {
+    const make = makers.get(context.deviceType)
+    if (make === undefined) fail('Context', `there is no device ${context} here: use ${[...makers.keys()].map((k) => `${k}(0)`).join(', ')}`)
+    device = make(context)
+    devices.set(context, device)
+  }
+  return device
+}
+
+/** The devices in use. */
+export function activeDevices(): Device[] {
+  return [...devices.values()]
+}
+
+/** A reaper on FinalizationRegistry: finds holders only when a macrotask has passed. */
+export function registryReaper(): Reaper {
+  let found: number[] = []
+  const registry = new FinalizationRegistry<number>((slot) => found.push(slot))
+  return {
+    synchronous: false,
+    watch: (holder, slot) => registry.register(holder, slot),
+    forget: () => {},
+    drain: (release) => {
+      if (found.length === 0) return
+      const slots = found
+      found = []
+      for (const slot of slots) release(slot)
+    },
+  }
+}

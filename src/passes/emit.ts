@@ -1,0 +1,268 @@
+/** Emitting kernels: one node that needs memory, with everything folded into it, becomes one or a few steps. */
+
+import { rowMajor, sameShape, type Shape, sizeOf } from '../base/shape.ts'
+import { dense, permute, reshape, slice, type View } from '../base/view.ts'
+import { type Node, Sym } from '../core/graph.ts'
+import { acc, cast, type Expr, renameInputs } from '../prim/expr.ts'
+import type { Operand } from '../prim/kernel.ts'
+import { type Link, Scope } from './express.ts'
+import { type Fusion, NeedsMemory } from './fuse.ts'
+import { applyView, kindOf, primitive } from './kind.ts'
+
+/** Emits the steps that compute a node into memory of its own. */
+export function emitNode(fusion: Fusion, node: Node): void {
+  const kind = kindOf(node)
+  switch (kind) {
+    case 'reduce':
+      return emitReduce(fusion, node, node)
+    case 'contract':
+      return emitContract(fusion, node, node)
+    case 'scatter':
+      return emitScatter(fusion, node)
+    case 'concat':
+      return emitConcat(fusion, node)
+    case 'map':
+    case 'gather':
+    case 'view':
+    case 'input': {
+      const source = kind === 'map' ? findAccumulator(fusion, node) : null
+      if (source === null) return emitMap(fusion, node)
+      fusion.finishing.add(node)
+      return kindOf(source) === 'reduce' ? emitReduce(fusion, source, node) : emitContract(fusion, source, node)
+    }
+    default:
+      return kind satisfies never
+  }
+}
+
+const denseOperand = (node: Node): Operand => {
+  const { shape, dtype } = node.outs[0]!
+  return { dtype, strides: rowMajor(shape), offset: 0 }
+}
+
+/** The value of a node itself, ignoring that it has memory. */
+const valueOf = (node: Node): Sym => new Sym(node, 0)
+
+function emitMap(fusion: Fusion, node: Node): void {
+  const isInput = kindOf(node) === 'input' && fusion.memory(node) !== null
+  const scope = new Scope(fusion, isInput ? null : node)
+  const body = scope.express(valueOf(node), [])
+  const { shape } = node.outs[0]!
+  fusion.step(
+    {
+      kind: 'loop',
+      dims: shape,
+      parallel: shape.length,
+      inputs: scope.operands,
+      outputs: [denseOperand(node)],
+      body: [body],
+      reduce: [],
+      epilogue: [],
+    },
+    [...scope.buffers, fusion.allocate(node)],
+  )
+}
+
+/**
+ * The one reduction or contraction whose results a map finishes: read only here, element by element,
+ * and not in need of memory for another reason.
+ */
+function findAccumulator(fusion: Fusion, root: Node): Node | null {
+  const found = new Set<Node>()
+  const seen = new Set<Node>()
+  let open = true
+  const visit = (s: Sym, reads: number): void => {
+    const { node } = s
+    if (seen.has(node)) return
+    seen.add(node)
+    if (fusion.memory(node) !== null || fusion.params.has(node)) return
+    const kind = kindOf(node)
+    if (kind === 'reduce' || kind === 'contract') {
+      if (reads > 1 || s.size !== root.outs[0]!.size) open = false
+      found.add(node)
+      return
+    }
+    if (kind === 'map' || kind === 'view') {
+      const many = reads > 1 || (fusion.uses.get(node) ?? 0) > 1
+      for (const t of node.inputs) {
+        const source = t as Sym
+        visit(source, many ? 2 : (fusion.uses.get(source.node) ?? 0))
+      }
+    }
+  }
+  for (const t of root.inputs) visit(t as Sym, fusion.uses.get((t as Sym).node) ?? 0)
+  if (found.size === 0) return null
+  const [node] = found
+  if (!open || found.size > 1) throw new NeedsMemory(node!)
+  return node!
+}
+
+/** The rearrangement that makes a value of `from`'s shape range over `shape`. */
+function reshapeLink(from: Node, shape: Shape): Link[] {
+  return sameShape(from.outs[0]!.shape, shape) ? [] : [{ op: { kind: 'reshape', shape }, of: from }]
+}
+
+/** The finishing expression of `root` over the results of `source`; failing that, `source` needs memory. */
+function finish(scope: Scope, root: Node, source: Node, links: readonly Link[]): Expr {
+  if (root === source) return acc(0, source.outs[0]!.dtype)
+  try {
+    return scope.express(valueOf(root), links)
+  } catch (e) {
+    if (e instanceof NeedsMemory && e.node === root) throw new NeedsMemory(source)
+    throw e
+  }
+}
+
+function emitReduce(fusion: Fusion, node: Node, root: Node): void {
+  const { op, axes } = primitive(node).reduce!
+  const input = node.inputs[0] as Sym
+  const kept = input.shape.map((_, i) => i).filter((i) => !axes.includes(i))
+  const sizes = (list: readonly number[]): number[] => list.map((i) => input.shape[i]!)
+  const outer = new Scope(fusion, root, node)
+  const order = [...kept, ...axes]
+  const link: Link[] = order.every((a, i) => a === i) ? [] : [{ op: { kind: 'permute', axes: order }, of: input.node }]
+  const body = outer.express(input, link)
+  const count = outer.operands.length
+  const inner = new Scope(fusion, root, node)
+  const epilogue = finish(inner, root, node, reshapeLink(root, sizes(kept)))
+  const flat = axes.map(() => 0)
+  fusion.step(
+    {
+      kind: 'loop',
+      dims: [...sizes(kept), ...sizes(axes)],
+      parallel: kept.length,
+      inputs: [...outer.operands, ...inner.operands.map((o) => ({ ...o, strides: [...o.strides, ...flat] }))],
+      outputs: [{ dtype: root.outs[0]!.dtype, strides: rowMajor(sizes(kept)), offset: 0 }],
+      body: [body],
+      reduce: [op],
+      epilogue: [renameInputs(epilogue, (i) => i + count)],
+    },
+    [...outer.buffers, ...inner.buffers, fusion.allocate(root)],
+  )
+}
+
+function emitContract(fusion: Fusion, node: Node, root: Node): void {
+  const { lhs, rhs, out } = primitive(node).contract!
+  const [a, b] = node.inputs as readonly [Sym, Sym]
+  const has = (letters: string) => (letter: string) => letters.includes(letter)
+  const outLetters = [...out]
+  const batch = outLetters.filter((c) => lhs.includes(c) && rhs.includes(c))
+  const rows = outLetters.filter((c) => !rhs.includes(c))
+  const columns = outLetters.filter((c) => !lhs.includes(c))
+  const inner = [...lhs].filter((c) => rhs.includes(c) && !out.includes(c))
+  const sizeOfLetter = (c: string): number =>
+    has(lhs)(c) ? a.shape[lhs.indexOf(c)]! : b.shape[rhs.indexOf(c)]!
+  const size = (letters: readonly string[]): number => sizeOf(letters.map(sizeOfLetter))
+  const arrange = (view: View, letters: string, groups: readonly (readonly string[])[], of: Node): View => {
+    const axes = groups.flat().map((c) => letters.indexOf(c))
+    const flat = reshape(permute(view, axes), groups.map(size))
+    if (flat === null) throw new NeedsMemory(of)
+    return flat
+  }
+  const operandOf = (s: Sym, letters: string, groups: readonly (readonly string[])[]): { operand: Operand; buffer: number } => {
+    const { buffer, view, of } = storedView(fusion, s)
+    const v = arrange(view, letters, groups, of)
+    return { operand: { dtype: s.dtype, strides: v.strides, offset: v.offset }, buffer }
+  }
+  const left = operandOf(a, lhs, [batch, rows, inner])
+  const right = operandOf(b, rhs, [batch, inner, columns])
+  const outGroups = [batch, rows, columns]
+  const target = arrange(dense(node.outs[0]!.shape), out, outGroups, node)
+  const scope = new Scope(fusion, root, node)
+  const epilogue = finish(scope, root, node, reshapeLink(root, node.outs[0]!.shape))
+  // Rows and columns may be merged axes, where a coordinate has no meaning.
+  if (usesIndex(epilogue)) throw new NeedsMemory(node)
+  fusion.step(
+    {
+      kind: 'contract',
+      dtype: node.outs[0]!.dtype,
+      b: size(batch),
+      m: size(rows),
+      n: size(columns),
+      k: size(inner),
+      lhs: left.operand,
+      rhs: right.operand,
+      inputs: scope.operands.map((o) => {
+        const v = arrange({ shape: node.outs[0]!.shape, strides: o.strides, offset: o.offset }, out, outGroups, node)
+        return { dtype: o.dtype, strides: v.strides, offset: v.offset }
+      }),
+      output: { dtype: root.outs[0]!.dtype, strides: target.strides, offset: 0 },
+      epilogue,
+    },
+    [left.buffer, right.buffer, ...scope.buffers, fusion.allocate(root)],
+  )
+}
+
+function usesIndex(e: Expr): boolean {
+  if (e.kind === 'index' || e.kind === 'loadAt') return true
+  if (e.kind === 'cast') return usesIndex(e.arg)
+  return e.kind === 'op' && e.args.some(usesIndex)
+}
+
+/** Where the value of a stored node lies, through views; `of` is what needs memory if the view will not do. */
+function storedView(fusion: Fusion, s: Sym): { buffer: number; view: View; of: Node } {
+  const place = fusion.memory(s.node)
+  if (place !== null) return { ...place, of: s.node }
+  if (kindOf(s.node) !== 'view') throw new NeedsMemory(s.node)
+  const input = s.node.inputs[0] as Sym
+  const inner = storedView(fusion, input)
+  const view = applyView(inner.view, primitive(s.node).view!.op)
+  if (view === null) throw new NeedsMemory(input.node)
+  return { buffer: inner.buffer, view, of: s.node }
+}
+
+function emitScatter(fusion: Fusion, node: Node): void {
+  const { shape, axis, batched } = primitive(node).scatter!
+  const [indices, updates] = node.inputs as readonly [Sym, Sym]
+  const scope = new Scope(fusion, node)
+  const rank = indices.shape.length
+  const full = rowMajor(shape)
+  const after = full.slice(axis + 1)
+  const strides = batched
+    ? [...full.slice(0, axis), ...after]
+    : [...full.slice(0, axis), ...new Array<number>(rank).fill(0), ...after]
+  const spread: Link[] = batched
+    ? []
+    : [
+        { op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] }, of: indices.node },
+        { op: { kind: 'broadcast', shape: updates.shape }, of: indices.node },
+      ]
+  const value = scope.express(updates, [])
+  const at = cast(scope.express(indices, spread), 'int32')
+  const buffer = fusion.allocate(node)
+  fusion.zero(buffer)
+  fusion.step(
+    {
+      kind: 'scatter',
+      dims: updates.shape,
+      inputs: scope.operands,
+      output: { dtype: node.outs[0]!.dtype, strides, offset: 0 },
+      at: [{ index: at, size: shape[axis]!, stride: full[axis]! }],
+      value,
+      op: 'add',
+    },
+    [...scope.buffers, buffer],
+  )
+}
+
+function emitConcat(fusion: Fusion, node: Node): void {
+  const { shape, placings } = primitive(node).concat!
+  const pieces = node.inputs as readonly Sym[]
+  const scopes = pieces.map((piece) => {
+    const scope = new Scope(fusion, node)
+    return { scope, body: scope.express(piece, []), piece }
+  })
+  const buffer = fusion.allocate(node)
+  const covered = pieces.reduce((sum, piece) => sum + piece.size, 0)
+  if (covered < sizeOf(shape)) fusion.zero(buffer)
+  scopes.forEach(({ scope, body, piece }, i) => {
+    const { begin, step } = placings[i]!
+    const target = slice(dense(shape), begin, step, piece.shape)
+    const output = { dtype: piece.dtype, strides: target.strides, offset: target.offset }
+    const dims = piece.shape
+    fusion.step(
+      { kind: 'loop', dims, parallel: dims.length, inputs: scope.operands, outputs: [output], body: [body], reduce: [], epilogue: [] },
+      [...scope.buffers, buffer],
+    )
+  })
+}
