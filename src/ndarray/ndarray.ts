@@ -1,0 +1,251 @@
+/** NDArray: the array that users hold. */
+
+import type { Context } from '../base/context.ts'
+import { type DType, dtypeInfo, itemSize, type TypedArray } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
+import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
+import type { Aval } from '../core/aval.ts'
+import { frame } from '../core/frame.ts'
+import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
+import { writeElements } from '../exec/region.ts'
+import { deviceOf, type Storage } from '../exec/storage.ts'
+import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
+import { type BasicKey, readRegion, writeRegion } from './indexing.ts'
+import { formatArray } from './print.ts'
+
+/** How `backward` stores a gradient: overwrite, add to what is there, or not at all. */
+export type GradReq = 'write' | 'add' | 'null'
+
+/** Nested plain arrays, as `asArray` gives them; a scalar array gives a number. */
+export type NestedArray = number | bigint | boolean | NestedArray[]
+
+/**
+ * An array on a device.
+ *
+ * Made by the functions of `nd` (`nd.array`, `nd.zeros`, …), never with `new`. Views made by `at`
+ * and `reshape` share memory until somebody writes, and read as if copied.
+ *
+ * @example
+ * const x = nd.array([[1, 2], [3, 4]])
+ * await x.mul(2).sum().asScalar() // => 20
+ * @see MXNet `python/mxnet/ndarray/ndarray.py`
+ */
+export class NDArray extends DeviceArray {
+  /** The gradient that `backward` fills, once `attachGrad` has been called. */
+  grad: NDArray | null = null
+
+  /** The device that holds the data. */
+  override get context(): Context {
+    return this.storage.device.context
+  }
+
+  /** The device that holds the data; short for `context`. */
+  get ctx(): Context {
+    return this.context
+  }
+
+  /** The array with its axes reversed. */
+  get T(): NDArray {
+    return this.transpose()
+  }
+
+  /** The elements in row-major order as a fresh typed array; the only wait. */
+  async asTypedArray(): Promise<TypedArray> {
+    const dense = this.#dense()
+    const { device, address } = dense.storage
+    const bytes = await device.backend.read(address + dense.layout.offset * itemSize(this.dtype), this.size * itemSize(this.dtype))
+    await device.breathe()
+    return typed(bytes, this.dtype)
+  }
+
+  /** As `asTypedArray`, at once; throws where the device cannot block. */
+  asTypedArraySync(): TypedArray {
+    const dense = this.#dense()
+    const { device, address } = dense.storage
+    const { backend } = device
+    if (!backend.canBlock) fail('asTypedArraySync', `${this.context} cannot wait in place: use await asTypedArray()`)
+    return typed(backend.readSync(address + dense.layout.offset * itemSize(this.dtype), this.size * itemSize(this.dtype)), this.dtype)
+  }
+
+  /** The elements as nested arrays of numbers (bigints for int64, booleans for bool). */
+  async asArray(): Promise<NestedArray> {
+    return nest(await this.asTypedArray(), this.shape, this.dtype)
+  }
+
+  /** As `asArray`, at once; throws where the device cannot block. */
+  asArraySync(): NestedArray {
+    return nest(this.asTypedArraySync(), this.shape, this.dtype)
+  }
+
+  /** The one element of an array of size 1, as a number. */
+  async asScalar(): Promise<number> {
+    this.#checkScalar('asScalar')
+    return Number((await this.asTypedArray())[0])
+  }
+
+  /** As `asScalar`, at once; throws where the device cannot block. */
+  asScalarSync(): number {
+    this.#checkScalar('asScalarSync')
+    return Number(this.asTypedArraySync()[0])
+  }
+
+  #checkScalar(where: string): void {
+    if (this.size !== 1) fail(where, `the array has shape ${formatShape(this.shape)}: only an array of one element is a scalar`)
+  }
+
+  /** Resolves when the array has been computed; rejects with the error that kept it from being so. */
+  async waitToRead(): Promise<void> {
+    await this.storage.device.backend.sync()
+    await this.storage.device.breathe()
+  }
+
+  /** The same elements in row-major order without gaps. */
+  #dense(): NDArray {
+    return this.layout.dense ? this : (this.copy() as NDArray)
+  }
+
+  /** A copy on the same device. */
+  copy(): this {
+    return this.copyTo(this.context) as this
+  }
+
+  /** Copies to a device (a new array) or into another array of the same shape, casting to its dtype. */
+  copyTo(target: Context | NDArray): NDArray {
+    if (target instanceof NDArray) {
+      if (!sameShape(this.shape, target.shape)) {
+        fail('copyTo', `the target has shape ${formatShape(target.shape)}, the source ${formatShape(this.shape)}: they must be the same`)
+      }
+      target.assign(this)
+      return target
+    }
+    const here = denseCopy(this)
+    return target === this.context ? here : transfer(here, target)
+  }
+
+  /** The array on another device; itself if it is already there. Differentiable. */
+  asInContext(context: Context): this {
+    if (context === this.context) return this
+    return this.copyTo(context) as this
+  }
+
+  /** Short for `asInContext`. */
+  asInCtx(context: Context): this {
+    return this.asInContext(context)
+  }
+
+  /** A handle on the same elements that autograd does not follow. */
+  detach(): NDArray {
+    return share(this) as NDArray
+  }
+
+  /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis. */
+  at(...key: BasicKey[]): this {
+    return readRegion(this, key) as this
+  }
+
+  /** Writes a value (number or array, broadcast and cast) to the region that `key` names; value first. */
+  set(value: NDArray | number, ...key: BasicKey[]): this {
+    writeRegion(this, value, key)
+    return this
+  }
+
+  /** Overwrites all elements (MXNet's `x[:] = value`), casting to the array's dtype. */
+  assign(value: NDArray | number): this {
+    writeRegion(this, value, [])
+    return this
+  }
+
+  /** `this += rhs`, written into this array. */
+  addAssign(rhs: NDArray | number): this {
+    return this.#inPlace('addAssign', add(this as NDArray, rhs))
+  }
+
+  /** `this -= rhs`, written into this array. */
+  subAssign(rhs: NDArray | number): this {
+    return this.#inPlace('subAssign', subtract(this as NDArray, rhs))
+  }
+
+  /** `this *= rhs`, written into this array. */
+  mulAssign(rhs: NDArray | number): this {
+    return this.#inPlace('mulAssign', multiply(this as NDArray, rhs))
+  }
+
+  /** `this /= rhs`, written into this array. */
+  divAssign(rhs: NDArray | number): this {
+    return this.#inPlace('divAssign', divide(this as NDArray, rhs))
+  }
+
+  /** `this %= rhs`, written into this array. */
+  modAssign(rhs: NDArray | number): this {
+    return this.#inPlace('modAssign', modulo(this as NDArray, rhs))
+  }
+
+  #inPlace(where: string, result: NDArray): this {
+    if (frame.recording && this.node !== null) {
+      fail(where, 'the array is part of a recorded computation: writing into it while recording is not possible')
+    }
+    if (!sameShape(result.shape, this.shape) || result.dtype !== this.dtype) {
+      const [got, want] = [`${result.dtype} ${formatShape(result.shape)}`, `${this.dtype} ${formatShape(this.shape)}`]
+      fail(where, `the result is ${got}, the array ${want}: an array keeps its shape and dtype`)
+    }
+    replaceData(this, result)
+    return this
+  }
+
+  /** The text MXNet prints: the elements, then `<NDArray 2x3 @cpu(0)>`. */
+  override toString(): string {
+    return formatArray(this)
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+
+  /** Frees the memory now instead of when the array is collected; never required. */
+  [Symbol.dispose](): void {
+    this.storage.release()
+  }
+}
+
+installArrayMaker((value: Aval, storage: Storage, layout: Layout) => new NDArray(value, storage, layout))
+
+/** A row-major copy of an array in memory of its own. */
+function denseCopy(x: NDArray): NDArray {
+  const storage = x.storage.device.allocate(x.size * itemSize(x.dtype))
+  const copy = new NDArray(x.aval, storage, new Layout({ shape: x.shape, strides: rowMajor(x.shape), offset: 0 }))
+  writeElements(copy, copy.layout, x)
+  return copy
+}
+
+function transfer(x: NDArray, context: Context): NDArray {
+  const device = deviceOf(context)
+  const bytes = x.size * itemSize(x.dtype)
+  const storage = device.allocate(bytes)
+  device.backend.write(storage.address, x.storage.device.backend.readSync(x.storage.address, bytes))
+  return new NDArray(x.aval, storage, x.layout)
+}
+
+/** Makes `target` hold the data of `source`, which gives it up. */
+export function replaceData(target: NDArray, source: NDArray): void {
+  source.storage.retain()
+  target.storage.release()
+  target.storage = source.storage
+  target.layout = source.layout
+  source.storage.release()
+}
+
+function typed(bytes: Uint8Array, dtype: DType): TypedArray {
+  const { array } = dtypeInfo(dtype)
+  return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT)
+}
+
+function nest(values: TypedArray, shape: readonly number[], dtype: DType): NestedArray {
+  const element = (i: number): NestedArray => (dtype === 'bool' ? values[i] !== 0 : values[i]!)
+  const build = (axis: number, start: number, size: number): NestedArray => {
+    if (axis === shape.length) return element(start)
+    const d = shape[axis]!
+    const step = d === 0 ? 0 : size / d
+    return Array.from({ length: d }, (_, i) => build(axis + 1, start + i * step, step))
+  }
+  return build(0, 0, values.length)
+}

@@ -1,0 +1,3 @@
+/** The namespace `mx.random`. */
+
+export { normal, randint, randn, seed, shuffle, uniform } from './random.ts'

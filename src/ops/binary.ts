@@ -1,0 +1,432 @@
+/** Elementwise operators of two tensors that broadcast, and of a tensor and a number. */
+
+import { isFloat } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
+import { formatShape, sameShape } from '../base/shape.ts'
+import { apply } from '../core/apply.ts'
+import { attr } from '../core/attrs.ts'
+import type { Aval } from '../core/aval.ts'
+import { defineOp, type OpDef } from '../core/op.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { binary, cast, compare, constant, type Expr, unary } from '../prim/expr.ts'
+import { castTo, commonDType, pointwise } from '../prim/primitive.ts'
+
+type Combine = (x: Expr, y: Expr) => Expr
+
+/** Brings both sides to their common dtype and combines them point by point. */
+function combine(where: string, a: Tensor, b: Tensor, f: Combine, keepDType = false): Tensor {
+  const dtype = commonDType(a, b)
+  // MXNet computes with bool arrays as numbers: 1 + 1 is 2, in int64.
+  const type = dtype === 'bool' && !keepDType ? 'int64' : dtype
+  return pointwise([castTo(a, type), castTo(b, type)], ([x, y]) => f(x!, y!), where)
+}
+
+/** A fraction meeting an integer array would have to be cut off silently. */
+function checkNumber(where: string) {
+  return ([x]: readonly Aval[], [scalar]: readonly number[]): void => {
+    if (!isFloat(x!.dtype) && !Number.isInteger(scalar)) {
+      fail(where, `the number ${scalar} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`)
+    }
+  }
+}
+
+/** The records of one function of two operands: elementwise, broadcasting, and with a number on either side. */
+interface Family {
+  readonly broadcast: OpDef
+  readonly scalar: OpDef
+  readonly reversed: OpDef
+}
+
+function family(
+  name: string,
+  f: Combine,
+  names: {
+    readonly broadcast?: readonly string[]
+    readonly scalar: string
+    readonly reversed?: string
+    readonly elementwise?: readonly [string, ...string[]]
+  },
+  keepDType = false,
+): Family {
+  const { elementwise } = names
+  if (elementwise) {
+    defineOp({
+      name: elementwise[0],
+      aliases: elementwise.slice(1),
+      inputs: ['lhs', 'rhs'],
+      body: ([a, b]) => {
+        if (!sameShape(a!.shape, b!.shape)) {
+          fail(elementwise[0], `shapes ${formatShape(a!.shape)} and ${formatShape(b!.shape)} differ: use broadcast_${name}`)
+        }
+        return combine(elementwise[0], a!, b!, f, keepDType)
+      },
+    })
+  }
+  const wire = `broadcast_${name}`
+  const broadcast = defineOp({
+    name: wire,
+    aliases: names.broadcast ?? [],
+    inputs: ['lhs', 'rhs'],
+    body: ([a, b]) => combine(wire, a!, b!, f, keepDType),
+  })
+  const withNumber = (record: string, g: Combine): OpDef =>
+    defineOp({
+      name: record,
+      inputs: ['data'],
+      attrs: { scalar: attr.scalar() },
+      check: checkNumber(record),
+      body: ([x], _attrs, [scalar]) => combine(record, x!, scalar!, g, keepDType),
+    }) as unknown as OpDef
+  const scalar = withNumber(names.scalar, f)
+  const reversed = names.reversed ? withNumber(names.reversed, (x, y) => f(y, x)) : scalar
+  return { broadcast: broadcast as unknown as OpDef, scalar, reversed }
+}
+
+/** The operand kinds of a function of two: tensors, or a tensor and a number. */
+function call<T extends Tensor>(f: Family, lhs: T | number, rhs: T | number): T {
+  if (typeof rhs === 'number') {
+    if (typeof lhs === 'number') fail(f.broadcast.name, 'both operands are numbers: one must be an array')
+    return apply(f.scalar, [lhs], { scalar: rhs })
+  }
+  if (typeof lhs === 'number') return apply(f.reversed, [rhs], { scalar: lhs })
+  return apply(f.broadcast, [lhs, rhs])
+}
+
+const arithmetic = (op: 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min'): Combine =>
+  (x, y) => binary(op, x, y)
+
+const addFamily = family('add', arithmetic('add'), {
+  broadcast: ['broadcast_plus'],
+  scalar: '_plus_scalar',
+  elementwise: ['elemwise_add', '_add', '_plus', '_Plus'],
+})
+
+/**
+ * The sum of two arrays, or of an array and a number.
+ *
+ * `out = lhs + rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.add(nd.array([1, 2]), 1).asArray() // => [2, 3]
+ * @see MXNet `broadcast_add`
+ */
+export function add<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(addFamily, lhs, rhs)
+}
+
+const subtractFamily = family('sub', arithmetic('sub'), {
+  broadcast: ['broadcast_minus'],
+  scalar: '_minus_scalar',
+  reversed: '_rminus_scalar',
+  elementwise: ['elemwise_sub', '_sub', '_minus', '_Minus'],
+})
+
+/**
+ * The difference of two arrays, or of an array and a number.
+ *
+ * `out = lhs - rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.subtract(3, nd.array([1, 2])).asArray() // => [2, 1]
+ * @see MXNet `broadcast_sub`
+ */
+export function subtract<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(subtractFamily, lhs, rhs)
+}
+
+const multiplyFamily = family('mul', arithmetic('mul'), {
+  scalar: '_mul_scalar',
+  elementwise: ['elemwise_mul', '_mul', '_Mul'],
+})
+
+/**
+ * The product of two arrays, element by element, or of an array and a number.
+ *
+ * `out = lhs·rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.multiply(nd.array([1, 2]), 3).asArray() // => [3, 6]
+ * @see MXNet `broadcast_mul`
+ */
+export function multiply<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(multiplyFamily, lhs, rhs)
+}
+
+const divideFamily = family('div', arithmetic('div'), {
+  scalar: '_div_scalar',
+  reversed: '_rdiv_scalar',
+  elementwise: ['elemwise_div', '_div', '_Div'],
+})
+
+/**
+ * The quotient of two arrays, or of an array and a number; integers truncate.
+ *
+ * `out = lhs / rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.divide(nd.array([1, 2]), 2).asArray() // => [0.5, 1]
+ * @see MXNet `broadcast_div`
+ */
+export function divide<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(divideFamily, lhs, rhs)
+}
+
+const moduloFamily = family('mod', arithmetic('mod'), {
+  scalar: '_mod_scalar',
+  reversed: '_rmod_scalar',
+})
+
+/**
+ * The remainder with the sign of the divisor; 0 where the divisor is 0.
+ *
+ * `out = lhs - ⌊lhs / rhs⌋·rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.modulo(nd.array([5, -5]), 3).asArray() // => [2, 1]
+ * @see MXNet `broadcast_mod`
+ */
+export function modulo<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(moduloFamily, lhs, rhs)
+}
+
+const powerFamily = family('power', arithmetic('pow'), {
+  scalar: '_power_scalar',
+  reversed: '_rpower_scalar',
+})
+
+/**
+ * One array to the power of another, or of a number.
+ *
+ * `out = lhs ^ rhs`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.power(nd.array([2, 3]), 2).asArray() // => [4, 9]
+ * @see MXNet `broadcast_power`
+ */
+export function power<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(powerFamily, lhs, rhs)
+}
+
+const maximumFamily = family('maximum', arithmetic('max'), { scalar: '_maximum_scalar' }, true)
+
+/**
+ * The larger of two arrays, element by element; NaN propagates, ties give their gradient to lhs.
+ *
+ * `out = max(lhs, rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.maximum(nd.array([1, 3]), 2).asArray() // => [2, 3]
+ * @see MXNet `broadcast_maximum`
+ */
+export function maximum<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(maximumFamily, lhs, rhs)
+}
+
+const minimumFamily = family('minimum', arithmetic('min'), { scalar: '_minimum_scalar' }, true)
+
+/**
+ * The smaller of two arrays, element by element; NaN propagates, ties give their gradient to lhs.
+ *
+ * `out = min(lhs, rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.minimum(nd.array([1, 3]), 2).asArray() // => [1, 2]
+ * @see MXNet `broadcast_minimum`
+ */
+export function minimum<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(minimumFamily, lhs, rhs)
+}
+
+const hypotFamily = family(
+  'hypot',
+  (x, y) => unary('sqrt', binary('add', binary('mul', x, x), binary('mul', y, y))),
+  { scalar: '_hypot_scalar' },
+)
+
+/**
+ * The length of the hypotenuse.
+ *
+ * `out = √(lhs² + rhs²)`; `(A…), (B…) -> (A… and B… broadcast)`. Dtypes promote; a number takes the array's dtype.
+ * @throws MXNetError when the shapes do not broadcast, or a fraction meets an integer array.
+ * @example
+ * await nd.hypot(nd.array([3]), 4).asArray() // => [5]
+ * @see MXNet `broadcast_hypot`
+ */
+export function hypot<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(hypotFamily, lhs, rhs)
+}
+
+const comparison = (op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'): Combine =>
+  (x, y) => cast(compare(op, x, y), x.dtype)
+
+const equalFamily = family('equal', comparison('eq'), { scalar: '_equal_scalar' }, true)
+
+/**
+ * 1 where the elements are equal, else 0; no gradient.
+ *
+ * `out = (lhs = rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.equal(nd.array([1, 2]), 2).asArray() // => [0, 1]
+ * @see MXNet `broadcast_equal`
+ */
+export function equal<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(equalFamily, lhs, rhs)
+}
+
+const notEqualFamily = family('not_equal', comparison('ne'), { scalar: '_not_equal_scalar' }, true)
+
+/**
+ * 1 where the elements differ, else 0; no gradient.
+ *
+ * `out = (lhs ≠ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.notEqual(nd.array([1, 2]), 2).asArray() // => [1, 0]
+ * @see MXNet `broadcast_not_equal`
+ */
+export function notEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(notEqualFamily, lhs, rhs)
+}
+
+const greaterFamily = family('greater', comparison('gt'), { scalar: '_greater_scalar' }, true)
+
+/**
+ * 1 where the elements are greater on the left, else 0; no gradient.
+ *
+ * `out = (lhs > rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.greater(nd.array([1, 2]), 2).asArray() // => [0, 0]
+ * @see MXNet `broadcast_greater`
+ */
+export function greater<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(lesserFamily, rhs, lhs)
+  return call(greaterFamily, lhs, rhs)
+}
+
+const greaterEqualFamily = family('greater_equal', comparison('ge'), { scalar: '_greater_equal_scalar' }, true)
+
+/**
+ * 1 where the elements are greater or equal on the left, else 0; no gradient.
+ *
+ * `out = (lhs ≥ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.greaterEqual(nd.array([1, 2]), 2).asArray() // => [0, 1]
+ * @see MXNet `broadcast_greater_equal`
+ */
+export function greaterEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(lesserEqualFamily, rhs, lhs)
+  return call(greaterEqualFamily, lhs, rhs)
+}
+
+const lesserFamily = family('lesser', comparison('lt'), { scalar: '_lesser_scalar' }, true)
+
+/**
+ * 1 where the elements are less on the left, else 0; no gradient.
+ *
+ * `out = (lhs < rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.lesser(nd.array([1, 2]), 2).asArray() // => [1, 0]
+ * @see MXNet `broadcast_lesser`
+ */
+export function lesser<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(greaterFamily, rhs, lhs)
+  return call(lesserFamily, lhs, rhs)
+}
+
+const lesserEqualFamily = family('lesser_equal', comparison('le'), { scalar: '_lesser_equal_scalar' }, true)
+
+/**
+ * 1 where the elements are less or equal on the left, else 0; no gradient.
+ *
+ * `out = (lhs ≤ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.lesserEqual(nd.array([1, 2]), 2).asArray() // => [1, 1]
+ * @see MXNet `broadcast_lesser_equal`
+ */
+export function lesserEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(greaterEqualFamily, rhs, lhs)
+  return call(lesserEqualFamily, lhs, rhs)
+}
+
+const truth = (x: Expr): Expr => compare('ne', x, constant(0, x.dtype))
+const logical = (op: 'and' | 'or' | 'xor'): Combine =>
+  (x, y) => cast(binary(op, truth(x), truth(y)), x.dtype)
+
+const logicalAndFamily = family('logical_and', logical('and'), { scalar: '_logical_and_scalar' }, true)
+
+/**
+ * 1 where both elements are not 0, else 0; no gradient.
+ *
+ * `out = (lhs and rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.logicalAnd(nd.array([0, 2]), 1).asArray() // => [0, 1]
+ * @see MXNet `broadcast_logical_and`
+ */
+export function logicalAnd<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(logicalAndFamily, lhs, rhs)
+}
+
+const logicalOrFamily = family('logical_or', logical('or'), { scalar: '_logical_or_scalar' }, true)
+
+/**
+ * 1 where an element is not 0, else 0; no gradient.
+ *
+ * `out = (lhs or rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.logicalOr(nd.array([0, 2]), 1).asArray() // => [1, 1]
+ * @see MXNet `broadcast_logical_or`
+ */
+export function logicalOr<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(logicalOrFamily, lhs, rhs)
+}
+
+const logicalXorFamily = family('logical_xor', logical('xor'), { scalar: '_logical_xor_scalar' }, true)
+
+/**
+ * 1 where exactly one element is not 0, else 0; no gradient.
+ *
+ * `out = (lhs xor rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
+ * @throws MXNetError when the shapes do not broadcast.
+ * @example
+ * await nd.logicalXor(nd.array([0, 2]), 1).asArray() // => [1, 0]
+ * @see MXNet `broadcast_logical_xor`
+ */
+export function logicalXor<T extends Tensor>(lhs: T | number, rhs: T | number): T {
+  return call(logicalXorFamily, lhs, rhs)
+}
+
+const addNOp = defineOp({
+  name: 'add_n',
+  aliases: ['ElementWiseSum'],
+  inputs: ['...args'],
+  body: (xs) => {
+    const [first, ...rest] = xs
+    if (first === undefined) fail('add_n', 'no arrays given: it takes at least one')
+    for (const x of rest) {
+      if (!sameShape(x.shape, first.shape)) {
+        fail('add_n', `shapes ${formatShape(first.shape)} and ${formatShape(x.shape)} differ: all must be the same`)
+      }
+    }
+    return rest.reduce((sum, x) => combine('add_n', sum, x, arithmetic('add')), first)
+  },
+})
+
+/**
+ * The sum of any number of arrays of one shape.
+ *
+ * `out = Σ args`; `(A…), (A…), … -> (A…)`. Dtypes promote.
+ * @throws MXNetError when the shapes differ or no array is given.
+ * @example
+ * await nd.addN(nd.ones([2]), nd.ones([2]), nd.ones([2])).asArray() // => [3, 3]
+ * @see MXNet `add_n`
+ */
+export function addN<T extends Tensor>(...args: T[]): T {
+  return apply(addNOp, args)
+}
