@@ -38,9 +38,8 @@ export type Collector = () => Promise<void>
 /** Bytes handed out since the last pause after which a device wants the collector to have a turn. */
 const pressureLimit = 192 * 1024 * 1024
 
-/** One device: a backend with its reaper, its blocks, and the pressure on its memory. */
-export class Device {
-  readonly context: Context
+/** One memory: a backend with its reaper, the blocks handed out, and the pressure on it. Contexts may share one. */
+export class Pool {
   readonly backend: Backend
   readonly #reaper: Reaper
   readonly #collect: Collector
@@ -54,26 +53,23 @@ export class Device {
     this.#spare.push(slot)
   }
 
-  constructor(context: Context, backend: Backend, reaper: Reaper, collect: Collector) {
-    this.context = context
+  constructor(backend: Backend, reaper: Reaper, collect: Collector) {
     this.backend = backend
     this.#reaper = reaper
     this.#collect = collect
   }
 
-  /** A block of memory with undefined contents. */
-  allocate(bytes: number): Storage {
+  allocate(device: Device, bytes: number): Storage {
     this.#reaper.drain(this.#found)
     const address = this.backend.alloc(bytes)
     const slot = this.#spare.pop() ?? this.#addresses.length
     this.#addresses[slot] = address
     this.#pressure += bytes
-    const storage = new Storage(this, address, bytes, slot)
+    const storage = new Storage(device, address, bytes, slot)
     this.#reaper.watch(storage, slot, bytes)
     return storage
   }
 
-  /** Gives a block back before its object is collected. */
   reclaim(storage: Storage): void {
     if (storage.address < 0) return
     this.backend.free(storage.address)
@@ -83,12 +79,41 @@ export class Device {
     storage.address = -1
   }
 
-  /** Gives the collector a turn when much has been handed out; awaited by reads and the DataLoader. */
   async breathe(): Promise<void> {
     if (this.#pressure < pressureLimit || this.#reaper.synchronous) return
     this.#pressure = 0
     await this.#collect()
     this.#reaper.drain(this.#found)
+  }
+}
+
+/** One device: a context and the memory it works on. */
+export class Device {
+  readonly context: Context
+  readonly #pool: Pool
+
+  constructor(context: Context, pool: Pool) {
+    this.context = context
+    this.#pool = pool
+  }
+
+  get backend(): Backend {
+    return this.#pool.backend
+  }
+
+  /** A block of memory with undefined contents. */
+  allocate(bytes: number): Storage {
+    return this.#pool.allocate(this, bytes)
+  }
+
+  /** Gives a block back before its object is collected. */
+  reclaim(storage: Storage): void {
+    this.#pool.reclaim(storage)
+  }
+
+  /** Gives the collector a turn when much has been handed out; awaited by reads and the DataLoader. */
+  breathe(): Promise<void> {
+    return this.#pool.breathe()
   }
 }
 
@@ -119,9 +144,10 @@ export function deviceOf(context: Context): Device {
   return device
 }
 
-/** The devices in use. */
+/** The memories in use, one device of each. */
 export function activeDevices(): Device[] {
-  return [...devices.values()]
+  const seen = new Set<Backend>()
+  return [...devices.values()].filter((d) => !seen.has(d.backend) && seen.add(d.backend))
 }
 
 /** A reaper on FinalizationRegistry: finds holders only when a macrotask has passed. */

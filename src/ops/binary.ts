@@ -33,6 +33,8 @@ function checkNumber(where: string) {
 /** The records of one function of two operands: elementwise, broadcasting, and with a number on either side. */
 interface Family {
   readonly broadcast: OpDef
+  /** The record that refuses to broadcast, where MXNet has one. */
+  readonly elementwise: OpDef | null
   readonly scalar: OpDef
   readonly reversed: OpDef
 }
@@ -49,8 +51,9 @@ function family(
   keepDType = false,
 ): Family {
   const { elementwise } = names
+  let strict: OpDef | null = null
   if (elementwise) {
-    defineOp({
+    strict = defineOp({
       name: elementwise[0],
       aliases: elementwise.slice(1),
       inputs: ['lhs', 'rhs'],
@@ -60,7 +63,7 @@ function family(
         }
         return combine(elementwise[0], a!, b!, f, keepDType)
       },
-    })
+    }) as unknown as OpDef
   }
   const wire = `broadcast_${name}`
   const broadcast = defineOp({
@@ -79,7 +82,7 @@ function family(
     }) as unknown as OpDef
   const scalar = withNumber(names.scalar, f)
   const reversed = names.reversed ? withNumber(names.reversed, (x, y) => f(y, x)) : scalar
-  return { broadcast: broadcast as unknown as OpDef, scalar, reversed }
+  return { broadcast: broadcast as unknown as OpDef, elementwise: strict, scalar, reversed }
 }
 
 /** The operand kinds of a function of two: tensors, or a tensor and a number. */
@@ -429,4 +432,56 @@ const addNOp = defineOp({
  */
 export function addN<T extends Tensor>(...args: T[]): T {
   return apply(addNOp, args)
+}
+
+/**
+ * The sum of two arrays of one shape; it does not broadcast.
+ *
+ * `out = lhs + rhs`; `(A…), (A…) -> (A…)`; dtypes promote.
+ * @throws MXNetError when the shapes differ.
+ * @example
+ * await nd.elemwiseAdd(nd.array([1]), nd.array([2])).asArray() // => [3]
+ * @see MXNet `elemwise_add`
+ */
+export function elemwiseAdd<T extends Tensor>(lhs: T, rhs: T): T {
+  return apply(addFamily.elementwise!, [lhs, rhs])
+}
+
+/**
+ * The difference of two arrays of one shape; it does not broadcast.
+ *
+ * `out = lhs - rhs`; `(A…), (A…) -> (A…)`; dtypes promote.
+ * @throws MXNetError when the shapes differ.
+ * @example
+ * await nd.elemwiseSub(nd.array([3]), nd.array([2])).asArray() // => [1]
+ * @see MXNet `elemwise_sub`
+ */
+export function elemwiseSub<T extends Tensor>(lhs: T, rhs: T): T {
+  return apply(subtractFamily.elementwise!, [lhs, rhs])
+}
+
+/**
+ * The product of two arrays of one shape; it does not broadcast.
+ *
+ * `out = lhs·rhs`; `(A…), (A…) -> (A…)`; dtypes promote.
+ * @throws MXNetError when the shapes differ.
+ * @example
+ * await nd.elemwiseMul(nd.array([3]), nd.array([2])).asArray() // => [6]
+ * @see MXNet `elemwise_mul`
+ */
+export function elemwiseMul<T extends Tensor>(lhs: T, rhs: T): T {
+  return apply(multiplyFamily.elementwise!, [lhs, rhs])
+}
+
+/**
+ * The quotient of two arrays of one shape; it does not broadcast.
+ *
+ * `out = lhs / rhs`; `(A…), (A…) -> (A…)`; dtypes promote.
+ * @throws MXNetError when the shapes differ.
+ * @example
+ * await nd.elemwiseDiv(nd.array([4]), nd.array([2])).asArray() // => [2]
+ * @see MXNet `elemwise_div`
+ */
+export function elemwiseDiv<T extends Tensor>(lhs: T, rhs: T): T {
+  return apply(divideFamily.elementwise!, [lhs, rhs])
 }

@@ -3,13 +3,13 @@
 import './methods.ts'
 
 export * from './activation.ts'
+export * from './aliases.ts'
 export * from './binary.ts'
 export * from './cast.ts'
 export * from './dense.ts'
 export * from './elementary.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
 export {
-  broadcastAxes,
   broadcastAxis,
   broadcastLike,
   broadcastTo,

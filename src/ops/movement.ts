@@ -304,9 +304,6 @@ export function broadcastAxis<T extends Tensor>(
   return apply(broadcastAxisOp, [data], attrs as { axis: readonly number[]; size: readonly number[] })
 }
 
-/** Another name of `broadcastAxis`. */
-export const broadcastAxes = broadcastAxis
-
 const broadcastLikeOp = defineOp({
   name: 'broadcast_like',
   inputs: ['lhs', 'rhs'],

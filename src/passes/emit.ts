@@ -142,16 +142,19 @@ function emitReduce(fusion: Fusion, node: Node, root: Node): void {
 }
 
 function emitContract(fusion: Fusion, node: Node, root: Node): void {
-  const { lhs, rhs, out } = primitive(node).contract!
-  const [a, b] = node.inputs as readonly [Sym, Sym]
-  const has = (letters: string) => (letter: string) => letters.includes(letter)
+  const { out, ...sides } = primitive(node).contract!
+  const [first, second] = node.inputs as readonly [Sym, Sym]
+  // Results are written along the last axis, so its letter should belong to the columns: else the sides change places.
+  const swapped = !sides.rhs.includes(out.at(-1) ?? '')
+  const [lhs, rhs] = swapped ? [sides.rhs, sides.lhs] : [sides.lhs, sides.rhs]
+  const [a, b] = swapped ? [second, first] : [first, second]
   const outLetters = [...out]
   const batch = outLetters.filter((c) => lhs.includes(c) && rhs.includes(c))
   const rows = outLetters.filter((c) => !rhs.includes(c))
   const columns = outLetters.filter((c) => !lhs.includes(c))
   const inner = [...lhs].filter((c) => rhs.includes(c) && !out.includes(c))
   const sizeOfLetter = (c: string): number =>
-    has(lhs)(c) ? a.shape[lhs.indexOf(c)]! : b.shape[rhs.indexOf(c)]!
+    lhs.includes(c) ? a.shape[lhs.indexOf(c)]! : b.shape[rhs.indexOf(c)]!
   const size = (letters: readonly string[]): number => sizeOf(letters.map(sizeOfLetter))
   const arrange = (view: View, letters: string, groups: readonly (readonly string[])[], of: Node): View => {
     const axes = groups.flat().map((c) => letters.indexOf(c))

@@ -1,7 +1,7 @@
 /** Kernels: what a backend is asked to compile — loop nests over strided operands with a scalar body. */
 
 import type { DType } from '../base/dtype.ts'
-import { acc, binary, type Expr, linearize, load, renameInputs } from './expr.ts'
+import { binary, type Expr, linearize, load, renameInputs, rewrite } from './expr.ts'
 
 /** A limit on where an operand may be read: outside lo ≤ coordinate of `dim` < hi the value is 0. */
 export interface Guard {
@@ -131,8 +131,8 @@ export function contractAsLoop(kernel: ContractKernel): LoopKernel {
     dims: [b, m, n, k],
     parallel: 3,
     inputs: [
-      { ...lhs, strides: [lb, lm, 0, lk] },
-      { ...rhs, strides: [rb, 0, rn, rk] },
+      { ...moveGuards(lhs, [0, 1, 3]), strides: [lb, lm, 0, lk] },
+      { ...moveGuards(rhs, [0, 3, 2]), strides: [rb, 0, rn, rk] },
       ...inputs.map((o) => ({ ...o, strides: [...o.strides, 0] })),
     ],
     outputs: [output],
@@ -142,5 +142,18 @@ export function contractAsLoop(kernel: ContractKernel): LoopKernel {
   }
 }
 
-/** The epilogue that leaves the accumulator as it is. */
-export const plainEpilogue = (dtype: DType): Expr => acc(0, dtype)
+/** The epilogue alone, in place over a product that has been stored; buffers: output, extra inputs, output. */
+export function contractEpilogue(kernel: ContractKernel): LoopKernel {
+  const { b, m, n, output, inputs, epilogue } = kernel
+  const shifted = renameInputs(epilogue, (i) => i + 1)
+  return {
+    kind: 'loop',
+    dims: [b, m, n],
+    parallel: 3,
+    inputs: [output, ...inputs],
+    outputs: [output],
+    body: [rewrite(shifted, (e) => (e.kind === 'acc' ? load(0, e.dtype) : undefined))],
+    reduce: [],
+    epilogue: [],
+  }
+}

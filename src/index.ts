@@ -1,0 +1,17 @@
+/** The public names, in MXNet's namespaces. */
+
+export * as autograd from './autograd/index.ts'
+export { Context, cpu, gpu } from './base/context.ts'
+export type { DType } from './base/dtype.ts'
+export { DeferredInitializationError, MXNetError } from './base/error.ts'
+export { Tensor } from './core/tensor.ts'
+export * as gluon from './gluon/index.ts'
+export * as init from './initializer/index.ts'
+export * as initializer from './initializer/index.ts'
+export * as metric from './metric/index.ts'
+export * as nd from './ndarray/index.ts'
+export { type GradReq, NDArray, type NestedArray } from './ndarray/ndarray.ts'
+export * as optimizer from './optimizer/index.ts'
+export * as runtime from './runtime/index.ts'
+export * as random from './ndarray/randomNamespace.ts'
+export { currentContext, numGpus } from './ndarray/context.ts'

@@ -1,0 +1,20 @@
+/** The namespace `nd`: arrays, and every operator as a function of them. */
+
+import * as randomArrays from './random.ts'
+
+export * from '../ops/index.ts'
+export { arange, array, empty, eye, full, linspace, ones, zeros } from './creation.ts'
+export { NDArray } from './ndarray.ts'
+export { waitAll } from './wait.ts'
+export { load, loadFromBuffer, save, saveToBuffer } from './files.ts'
+
+/** Random arrays: `nd.random.uniform`, `normal`, `randn`, `randint`, `shuffle`. */
+export const random = {
+  uniform: randomArrays.uniform,
+  normal: randomArrays.normal,
+  randn: randomArrays.randn,
+  randint: randomArrays.randint,
+  shuffle: randomArrays.shuffle,
+}
+/** The slices of axis 0 in random order; another name of `random.shuffle`. */
+export const { shuffle } = randomArrays
