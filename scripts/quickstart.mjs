@@ -1,10 +1,16 @@
 // @ts-check
-// The first thing a newcomer runs: set up whatever is missing, then train a network on MNIST.
+// The first thing a newcomer runs: set up what is missing, train a network on MNIST, read digits with it.
 import { join } from 'node:path'
 import { root, runNode } from './process.mjs'
 import { setupOrExit } from './setup.mjs'
 
 await setupOrExit()
+const programs = join(root, 'build', 'examples', 'mnist')
 console.log()
-const program = join(root, 'build', 'examples', 'mnist', 'train.js')
-process.exitCode = await runNode([program, ...process.argv.slice(2)])
+const code = await runNode([join(programs, 'train.js'), ...process.argv.slice(2)])
+if (code === 0) {
+  console.log()
+  process.exitCode = await runNode([join(programs, 'predict.js')])
+} else {
+  process.exitCode = code
+}

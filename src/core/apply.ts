@@ -69,9 +69,14 @@ export function applyBound(
   scalars: readonly (number | Tensor)[],
   targets?: readonly Tensor[],
 ): readonly Tensor[] {
-  if (frame.tracing || inputs.some((t) => t instanceof Sym)) return place(bound, inputs, scalars)
+  if (frame.tracing || hasSym(inputs)) return place(bound, inputs, scalars)
   bound.op.spec.check?.(inputs.flatMap((t) => (t === null || t === undefined ? [] : [t.aval])), scalars as readonly number[])
   return frame.eager(bound, inputs, scalars as readonly number[], targets)
+}
+
+function hasSym(inputs: readonly (Tensor | null)[]): boolean {
+  for (let i = 0; i < inputs.length; i++) if (inputs[i] instanceof Sym) return true
+  return false
 }
 
 /** Adds a node to the graph. */

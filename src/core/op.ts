@@ -161,6 +161,10 @@ export interface Gradient {
   readonly uses: readonly Use[]
   /** `targets[j]` is the input whose gradient is result j. */
   readonly targets: readonly number[]
+  /** Which inputs the gradient reads. */
+  readonly readsInput: readonly boolean[]
+  /** Which outputs the gradient reads. */
+  readonly readsOutput: readonly boolean[]
 }
 
 /** An operator bound to attributes and input types; what has been derived from it is kept here. */
@@ -175,6 +179,8 @@ export class Instance {
   /** Filled by the executor: compiled plans. */
   plans: unknown = null
   #gradients = new Map<string, Gradient>()
+  #lastNeeds: readonly boolean[] = []
+  #lastGradient: Gradient | null = null
 
   constructor(bound: BoundOp, inputs: readonly (Aval | null)[]) {
     this.bound = bound
@@ -201,14 +207,23 @@ export class Instance {
 
   /** The gradient with respect to the inputs marked in `needs`. */
   gradient(needs: readonly boolean[]): Gradient {
+    if (this.#lastGradient !== null && sameFlags(needs, this.#lastNeeds)) return this.#lastGradient
     const key = needs.map((n) => (n ? '1' : '0')).join('')
     let found = this.#gradients.get(key)
     if (found === undefined) {
       found = deriveGradient(this, needs)
       this.#gradients.set(key, found)
     }
+    this.#lastNeeds = needs
+    this.#lastGradient = found
     return found
   }
+}
+
+function sameFlags(a: readonly boolean[], b: readonly boolean[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 function checkArity(op: OpDef, inputs: readonly (Aval | null)[]): void {
@@ -269,7 +284,8 @@ function deriveGradient(instance: Instance, needs: readonly boolean[]): Gradient
       return true
     })
   })
-  if (targets.length === 0) return { bound: null, uses: [], targets }
+  const nothing = { readsInput: inputs.map(() => false), readsOutput: outs.map(() => false) }
+  if (targets.length === 0) return { bound: null, uses: [], targets, ...nothing }
   const used = usedInputs(traced)
   const uses = used.map((i): Use =>
     i < n
@@ -290,7 +306,14 @@ function deriveGradient(instance: Instance, needs: readonly boolean[]): Gradient
       return substitute(traced, all, scalars).outputs
     },
   })
-  return { bound: new BoundOp(derived, {}, ''), uses, targets }
+  const reads = (from: Use['from'], index: number): boolean => uses.some((u) => u.from === from && u.index === index)
+  return {
+    bound: new BoundOp(derived, {}, ''),
+    uses,
+    targets,
+    readsInput: inputs.map((_, i) => reads('input', i)),
+    readsOutput: outs.map((_, i) => reads('output', i)),
+  }
 }
 
 function usedInputs(graph: Graph): number[] {

@@ -47,13 +47,36 @@ export function installArrayMaker(maker: typeof make): void {
   make = maker
 }
 
+/** Handles made since the innermost memory scope began, or null outside of scopes. */
+let scoped: DeviceArray[] | null = null
+
 /** A new handle; the caller has counted it in the storage. */
 export function makeArray(value: Aval, storage: Storage, layout: Layout): DeviceArray {
-  return make(value, storage, layout)
+  const array = make(value, storage, layout)
+  if (scoped !== null) scoped.push(array)
+  return array
+}
+
+/** Runs a body, then gives back the arrays it made, except those that `keep` names in its value. */
+export function memoryScope<R>(body: () => R, keep: (value: R) => ReadonlySet<unknown>): R {
+  const outer = scoped
+  const own: DeviceArray[] = []
+  scoped = own
+  try {
+    const value = body()
+    const kept = keep(value)
+    for (const array of own) {
+      if (kept.has(array)) outer?.push(array)
+      else array.storage.release()
+    }
+    return value
+  } finally {
+    scoped = outer
+  }
 }
 
 /** Another handle on the same elements. */
 export function share(array: DeviceArray, value: Aval = array.aval, layout: Layout = array.layout): DeviceArray {
   array.storage.retain()
-  return make(value, array.storage, layout)
+  return makeArray(value, array.storage, layout)
 }

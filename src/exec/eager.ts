@@ -96,26 +96,31 @@ function record(
   scalars: readonly number[],
   outputs: readonly DeviceArray[],
 ): void {
+  const needs: boolean[] = new Array(inputs.length)
   let followed = false
-  for (const x of inputs) if (x && x.node !== null) followed = true
-  if (!followed) return
-  const { uses } = instance.gradient(inputs.map((x) => x?.node != null))
-  const reads = (from: string, index: number): boolean => uses.some((u) => u.from === from && u.index === index)
-  const kept = inputs.map((x, i): Tensor | null => {
-    if (!x) return null
-    if (reads('input', i)) return followedShare(x, x.node, x.index)
-    return x.node === null ? null : new Sym(x.node, x.index)
-  })
-  const node = new Node(instance, kept, scalars, instance.outs)
-  const extra: TapeNode = {
-    outputs: outputs.map((y, i) => (reads('output', i) ? followedShare(y, node, i) : null)),
-    released: false,
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i]
+    needs[i] = x !== null && x !== undefined && x.node !== null
+    if (needs[i]) followed = true
   }
-  node.extra = extra
-  outputs.forEach((y, i) => {
+  if (!followed) return
+  const { readsInput, readsOutput } = instance.gradient(needs)
+  const kept: (Tensor | null)[] = new Array(inputs.length)
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i]
+    if (!x) kept[i] = null
+    else if (readsInput[i]) kept[i] = followedShare(x, x.node, x.index)
+    else kept[i] = x.node === null ? null : new Sym(x.node, x.index)
+  }
+  const node = new Node(instance, kept, scalars, instance.outs)
+  const saved: (DeviceArray | null)[] = new Array(outputs.length)
+  for (let i = 0; i < outputs.length; i++) {
+    const y = outputs[i]!
+    saved[i] = readsOutput[i] ? followedShare(y, node, i) : null
     y.node = node
     y.index = i
-  })
+  }
+  node.extra = { outputs: saved, released: false } satisfies TapeNode
 }
 
 function followedShare(x: DeviceArray, node: Node | null, index: number): DeviceArray {

@@ -1,6 +1,7 @@
 /** Plans: a compiled graph as a flat list of kernel launches over inputs, results and one arena. */
 
 import { itemSize } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
 import { sameShape } from '../base/shape.ts'
 import type { View } from '../base/view.ts'
 import type { Compiled } from '../backend/backend.ts'
@@ -81,7 +82,9 @@ export class Plan {
     const addresses = this.#addresses
     for (let i = 0; i < inputs.length; i++) {
       const x = inputs[i]
-      if (x) addresses[i] = x.storage.address + x.layout.offset * this.#itemSizes[i]!
+      if (!x) continue
+      if (x.storage.address < 0) fail('NDArray', `input ${i} has been freed: its scope has ended or it was disposed of`)
+      addresses[i] = x.storage.address + x.layout.offset * this.#itemSizes[i]!
     }
     const blocks: Storage[] = []
     for (const { buffer, bytes } of this.#fresh) {

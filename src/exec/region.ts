@@ -4,7 +4,8 @@ import { isFloat, itemSize } from '../base/dtype.ts'
 import { rowMajor } from '../base/shape.ts'
 import { broadcast, type View } from '../base/view.ts'
 import { cast, load, param } from '../prim/expr.ts'
-import type { LoopKernel, Operand } from '../prim/kernel.ts'
+import { kernelKey, type LoopKernel, type Operand } from '../prim/kernel.ts'
+import type { Backend, Compiled } from '../backend/backend.ts'
 import { type DeviceArray, Layout } from './array.ts'
 
 /** Writes `value`, broadcast and cast, to the elements of `target` that `region` names (a view of its block). */
@@ -27,7 +28,26 @@ export function writeElements(target: DeviceArray, region: View, value: DeviceAr
     epilogue: [],
   }
   const inputs = source === null ? [] : [addressOf(value as DeviceArray, source)]
-  backend.compile(kernel).run([...inputs, addressOf(target, region)], source === null ? [value as number] : [])
+  compiledFor(backend, kernel).run([...inputs, addressOf(target, region)], source === null ? [value as number] : [])
+}
+
+const compiled = new WeakMap<Backend, Map<string, Compiled>>()
+const cacheLimit = 512
+
+function compiledFor(backend: Backend, kernel: LoopKernel): Compiled {
+  let known = compiled.get(backend)
+  if (known === undefined) {
+    known = new Map()
+    compiled.set(backend, known)
+  }
+  const key = kernelKey(kernel)
+  let found = known.get(key)
+  if (found === undefined) {
+    found = backend.compile(kernel)
+    if (known.size >= cacheLimit) known.delete(known.keys().next().value as string)
+    known.set(key, found)
+  }
+  return found
 }
 
 const numberOf = (dtype: DeviceArray['dtype']) =>

@@ -122,9 +122,12 @@ export class NDArray extends DeviceArray {
     return target === this.context ? here : transfer(here, target)
   }
 
-  /** The array on another device; itself if it is already there. Differentiable. */
+  /** The array on another device; itself if it is already there. Throws for an array being recorded. */
   asInContext(context: Context): this {
     if (context === this.context) return this
+    if (frame.recording && this.node !== null) {
+      fail('asInContext', `moving an array that autograd follows from ${this.context} to ${context} is not possible yet`)
+    }
     return this.copyTo(context) as this
   }
 

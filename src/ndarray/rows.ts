@@ -42,11 +42,25 @@ interface Traced {
   readonly key: string
 }
 
+/** Values of one sample by the places that made them. */
+type Key = string
+const keyOf = (s: Sym): Key => `${s.node.id}.${s.index}`
+
+/** A part of the function that runs as one operator. */
+interface Stage {
+  readonly op: OpDef
+  /** The columns it takes rows of, then the results of earlier stages. */
+  readonly columns: readonly number[]
+  readonly reads: readonly Key[]
+  readonly gives: readonly Key[]
+}
+
 /** A sample function that runs over whole batches. */
 export class RowProgram {
   readonly #columns: readonly NDArray[]
   readonly #fn: SampleFunction | null
-  readonly #op: OpDef
+  readonly #stages: readonly Stage[]
+  readonly #outputs: readonly Key[]
   readonly #key: string
   readonly #form: unknown
 
@@ -55,12 +69,8 @@ export class RowProgram {
     this.#fn = fn
     this.#key = traced.key
     this.#form = JSON.parse(traced.form)
-    const lowered = lower(traced.graph)
-    this.#op = new OpDef({
-      name: 'rows',
-      inputs: ['indices', '...columns'],
-      body: ([indices, ...data]) => overRows(lowered, indices!, data),
-    })
+    this.#stages = cut(traced.graph)
+    this.#outputs = traced.graph.outputs.map(keyOf)
   }
 
   /**
@@ -76,6 +86,11 @@ export class RowProgram {
     return new RowProgram(columns, fn, traced)
   }
 
+  /** The number of operators a batch takes. */
+  get length(): number {
+    return this.#stages.length
+  }
+
   /** Whether the function still does what was compiled; asked before every batch. */
   holds(): boolean {
     return this.#fn === null || traceSample(this.#columns, this.#fn)?.key === this.#key
@@ -86,11 +101,44 @@ export class RowProgram {
     const { context } = this.#columns[0]!
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength)
     const indices = fromBytes(bytes, [rows.length], 'int32', context)
-    const results = applyAll<NDArray>(this.#op, [indices, ...this.#columns])
+    const values = new Map<Key, NDArray>()
+    for (const { op, columns, reads, gives } of this.#stages) {
+      const inputs = [
+        ...columns.map((i) => this.#columns[i]!),
+        ...reads.map((key) => values.get(key)!),
+      ]
+      const results = applyAll<NDArray>(op, [indices, ...inputs])
+      gives.forEach((key, i) => {
+        values.set(key, results[i]!)
+      })
+    }
     const rebuild = (form: unknown): unknown =>
-      Array.isArray(form) ? form.map(rebuild) : results[form as number]
+      Array.isArray(form) ? form.map(rebuild) : values.get(this.#outputs[form as number]!)
     return rebuild(this.#form)
   }
+}
+
+/**
+ * Cuts a graph so that no operator that rounds reads the result of another one in its stage: fused, the two
+ * could round once, and a batch would differ in its last bits from samples computed one by one.
+ */
+function cut(graph: Graph): Stage[] {
+  const order = topological(graph.outputs)
+  const levels = new Map<Node, number>()
+  for (const node of order) {
+    const before = node.inputs.map((t) => levels.get((t as Sym).node)!)
+    levels.set(node, Math.max(1, ...before) + (before.some((l) => l > 0) && again(node) ? 1 : 0))
+  }
+  // A node of level l + 1 rounds what level l rounded already; the first rounding shares level 1 with what is exact.
+  function again(node: Node): boolean {
+    return rounds(node) && node.inputs.some((t) => tainted((t as Sym).node, levels.get((t as Sym).node)!))
+  }
+  function tainted(node: Node, level: number): boolean {
+    if (levels.get(node) !== level || node.instance === null) return false
+    return rounds(node) || node.inputs.some((t) => tainted((t as Sym).node, level))
+  }
+  const count = Math.max(...levels.values())
+  return Array.from({ length: count }, (_, i) => stageOf(graph, order, levels, i + 1))
 }
 
 const rowAval = (column: NDArray): Aval => aval(column.shape.slice(1), column.dtype)

@@ -142,6 +142,11 @@ export function contractAsLoop(kernel: ContractKernel): LoopKernel {
   }
 }
 
+/** The operand with guards on dimension d moved to dimension `dims[d]`. */
+function moveGuards(o: Operand, dims: readonly number[]): Operand {
+  return o.guards ? { ...o, guards: o.guards.map((g) => ({ ...g, dim: dims[g.dim]! })) } : o
+}
+
 /** The epilogue alone, in place over a product that has been stored; buffers: output, extra inputs, output. */
 export function contractEpilogue(kernel: ContractKernel): LoopKernel {
   const { b, m, n, output, inputs, epilogue } = kernel

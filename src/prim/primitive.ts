@@ -184,6 +184,7 @@ export const concatOp = new OpDef({
 
 /** Applies `fn` at every point of `shape`; inputs must have that shape. */
 export function mapTensors(fn: Expr, shape: Shape, inputs: readonly Tensor[]): Tensor {
+  if (fn.kind === 'load') return inputs[fn.input]!
   const used = new Set<number>()
   collectLoads(fn, used)
   if (used.size === inputs.length) return apply(mapOp, inputs, { fn, shape, weak: isWeak(inputs) })

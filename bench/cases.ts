@@ -1,0 +1,34 @@
+// What is measured: names, words, and how much arithmetic or memory traffic a repetition is.
+
+export interface Case {
+  readonly name: string
+  readonly title: string
+  /** Floating-point operations a repetition, where arithmetic is what counts. */
+  readonly flops?: number
+  /** Bytes read and written a repetition, where memory is what counts. */
+  readonly bytes?: number
+}
+
+const product = (m: number, k: number, n: number): number => 2 * m * k * n
+
+/** Forward, gradients of the weights, and gradients of the inputs of all layers but the first. */
+function denseStep(batch: number, units: readonly number[]): number {
+  let flops = 0
+  for (let i = 1; i < units.length; i++) {
+    flops += product(batch, units[i - 1]!, units[i]!) * (i === 1 ? 2 : 3)
+  }
+  return flops
+}
+
+export const cases: readonly Case[] = [
+  {
+    name: 'mlp',
+    title: 'MLP 784-64-64-10, one training step, batch 64, sgd',
+    flops: denseStep(64, [784, 64, 64, 10]),
+  },
+  { name: 'matmul64', title: 'product 64x784 by 784x64', flops: product(64, 784, 64) },
+  { name: 'matmul64x64', title: 'product 64x64 by 64x64', flops: product(64, 64, 64) },
+  { name: 'matmul1024', title: 'product 1024x1024 by 1024x1024', flops: product(1024, 1024, 1024) },
+  { name: 'add64', title: 'one add of 64 elements, in a chain' },
+  { name: 'triad', title: 'a = b + 3 c over 64 MiB arrays', bytes: 3 * 4 * 2 ** 24 },
+]

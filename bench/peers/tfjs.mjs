@@ -1,0 +1,78 @@
+// TensorFlow.js on WebAssembly (XNNPACK, one thread in Node).
+import { createRequire } from 'node:module'
+import { checkSteps, corners, labels, numbers, serve, transpose, weights } from '../../build/bench/serve.js'
+
+const require = createRequire(import.meta.url)
+const tf = require('@tensorflow/tfjs')
+require('@tensorflow/tfjs-backend-wasm')
+await tf.setBackend('wasm')
+await tf.ready()
+
+function matmul(m, k, n) {
+  const a = tf.tensor2d(numbers(m * k, 1, -1, 1), [m, k])
+  const b = tf.tensor2d(numbers(k * n, 2, -1, 1), [k, n])
+  return {
+    check: () => tf.tidy(() => corners(tf.matMul(a, b).dataSync())),
+    run: (reps) => {
+      for (let i = 0; i < reps; i++) tf.matMul(a, b).dispose()
+    },
+  }
+}
+
+function add() {
+  const step = tf.tensor1d(numbers(64, 3, 0, 1))
+  const chain = (reps) => {
+    let x = tf.tensor1d(numbers(64, 4, 0, 1))
+    for (let i = 0; i < reps; i++) {
+      const next = tf.add(x, step)
+      x.dispose()
+      x = next
+    }
+    return x
+  }
+  return {
+    check: () => tf.tidy(() => corners(chain(10).dataSync())),
+    run: (reps) => chain(reps).dispose(),
+  }
+}
+
+function mlp() {
+  const variable = (out, inputs, seed) =>
+    tf.variable(tf.tensor2d(transpose(weights(out, inputs, seed), out), [inputs, out]))
+  const first = [variable(64, 784, 11), variable(64, 64, 12), variable(10, 64, 13)]
+  const ws = first.map((w) => tf.variable(w))
+  const bs = [64, 64, 10].map((n) => tf.variable(tf.zeros([n])))
+  const x = tf.tensor2d(numbers(64 * 784, 14, 0, 1), [64, 784])
+  const y = tf.cast(tf.oneHot(tf.tensor1d(labels(64, 15), 'int32'), 10), 'float32')
+  const optimizer = tf.train.sgd(0.01)
+  const once = () =>
+    optimizer.minimize(() => {
+      const h1 = tf.relu(tf.add(tf.matMul(x, ws[0]), bs[0]))
+      const h2 = tf.relu(tf.add(tf.matMul(h1, ws[1]), bs[1]))
+      const out = tf.add(tf.matMul(h2, ws[2]), bs[2])
+      return tf.losses.softmaxCrossEntropy(y, out)
+    }, true, [...ws, ...bs])
+  return {
+    check: () => {
+      ws.forEach((w, i) => {
+        w.assign(first[i])
+      })
+      bs.forEach((b, i) => {
+        b.assign(tf.zeros([[64, 64, 10][i]]))
+      })
+      const losses = []
+      for (let i = 0; i < checkSteps; i++) losses.push(once().dataSync()[0])
+      return [losses[0], losses.at(-1)]
+    },
+    run: (reps) => {
+      for (let i = 0; i < reps; i++) once().dispose()
+    },
+  }
+}
+
+await serve(`TensorFlow.js ${tf.version_core}, wasm`, {
+  mlp,
+  matmul64: () => matmul(64, 784, 64),
+  matmul1024: () => matmul(1024, 1024, 1024),
+  add64: add,
+})

@@ -1,0 +1,75 @@
+/** What native/build/bridge.node exports; native/README.md says more. Addresses are bytes from the attached memory's start. */
+
+/** The places of the numbers in the description of a product; strides are in elements. */
+export interface MatmulField {
+  readonly dtype: 0
+  readonly batch: 1
+  readonly m: 2
+  readonly n: 3
+  readonly k: 4
+  /** Strides along batch, m, k. */
+  readonly lhs: 5
+  /** Strides along batch, k, n. */
+  readonly rhs: 8
+  /** Strides along batch, m, n. */
+  readonly out: 11
+  /** 0 none, 1 one number per n (contiguous), 2 one per m (contiguous), 3 by `biasStrides`. */
+  readonly bias: 14
+  /** Strides along batch, m, n; read where `bias` is 3; 0 broadcasts. */
+  readonly biasStrides: 15
+  /** 0 none, 1 relu, 2 sigmoid, 3 tanh, 4 softrelu. */
+  readonly activation: 18
+  /** 1: the old `out` is added before the activation. */
+  readonly accumulate: 19
+  readonly length: 20
+}
+
+export interface NativeBridge {
+  /** The bridge's own version, oneDNN's, and the instruction set oneDNN uses here, such as 'avx512_core'. */
+  versions(): { bridge: 1; onednn: string; isa: string }
+
+  /**
+   * Works on this memory from now on and keeps it alive. `bytes` views it from byte 0; the address survives
+   * `memory.grow`. `maxBytes` is its maximum: accesses beyond are refused, accesses between the present size and
+   * `maxBytes` are the caller's fault and end the process. Forgets the pending counter.
+   */
+  attach(bytes: Uint8Array, maxBytes: number): void
+
+  /**
+   * Prepares `out = activation(lhs · rhs + bias [+ out])`, batch by batch, described by `MatmulField`.
+   * Returns a handle, or -1 where the layout or the type is not for oneDNN; nothing is thrown then.
+   * Costs 0.1 to 1 ms for a shape that is new to the process: keep the handle.
+   */
+  matmulCreate(spec: Float64Array): number
+
+  /**
+   * Runs a prepared product on this thread. `bias` is ignored where there is none. Inputs and output must not
+   * overlap, except that the bias may be the output itself. Returns 0; throws on a bad handle, an address outside the
+   * memory, or an error of oneDNN.
+   */
+  matmulRun(handle: number, lhs: number, rhs: number, out: number, bias: number): number
+
+  /** Gives a handle back; its number will be used again. */
+  matmulFree(handle: number): void
+
+  /** A u32 (multiple of 4) in the memory that always holds how many slots `drain` would give. */
+  setPendingCounter(address: number): void
+
+  /**
+   * Once `holder` is garbage, `drain` gives `slot`; until then the collector reckons with `bytes` more.
+   * A slot is a small integer and must not be used again before it has been drained.
+   */
+  watch(holder: object, slot: number, bytes: number): void
+
+  /** What the holder of `slot` held was given back early: the collector is told now, and not again. */
+  forget(slot: number): void
+
+  /** Moves slots of collected holders to `out` in any order and returns how many; call again when `out` was filled. */
+  drain(out: Int32Array): number
+
+  /** memmove: the ranges may overlap. */
+  copy(to: number, from: number, bytes: number): void
+
+  /** memset. */
+  fill(address: number, byte: number, bytes: number): void
+}

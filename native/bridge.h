@@ -1,0 +1,129 @@
+// What the parts of the bridge share: one Bridge a JavaScript environment, and cheap ways to read arguments.
+#pragma once
+
+// Only experimental modules get their finalizers run during the collection itself.
+#define NAPI_VERSION 2147483647
+#include <dnnl.h>
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#if DNNL_VERSION_MAJOR != 2
+#error "oneDNN 2.x is needed"
+#endif
+#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
+#error "oneDNN with OpenMP or without threads is needed"
+#endif
+
+struct Matmul;
+
+/// The state of one environment: the main thread and every worker have their own, so nothing here is locked.
+struct Bridge {
+  napi_env env = nullptr;
+
+  // The shared memory: `memory` keeps it alive, `limit` is its reservation, not its present size.
+  char* base = nullptr;
+  double limit = 0;
+  napi_ref memory = nullptr;
+
+  dnnl_engine_t engine = nullptr;
+  dnnl_stream_t stream = nullptr;
+  std::vector<Matmul*> matmuls;  // by handle; null where free
+  std::vector<int32_t> freeHandles;
+
+  // Collected holders. Finalizers run on the thread of their environment, inside its collections.
+  std::vector<int32_t> collected;
+  std::vector<int64_t> slotBytes;
+  int64_t unreported = 0;  // bytes the collector has not been told of
+  uint32_t* pending = nullptr;
+  int64_t watched = 0;
+  bool closed = false;
+};
+
+/// Throws a JavaScript Error and returns what a failing native function must return.
+napi_value fail(napi_env env, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+inline const char* statusName(dnnl_status_t status) {
+  switch (status) {
+    case dnnl_success: return "success";
+    case dnnl_out_of_memory: return "out of memory";
+    case dnnl_invalid_arguments: return "invalid arguments";
+    case dnnl_unimplemented: return "unimplemented";
+    case dnnl_iterator_ends: return "iterator ends";
+    case dnnl_runtime_error: return "runtime error";
+    case dnnl_not_required: return "not required";
+  }
+  return "unknown status";
+}
+
+/// The arguments of a call that are all numbers but for those the caller reads itself.
+template <size_t N>
+struct Args {
+  napi_env env;
+  napi_value values[N];
+  size_t count = N;
+  Bridge* bridge = nullptr;
+
+  Args(napi_env env, napi_callback_info info) : env(env) {
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, values, nullptr, &data);
+    bridge = static_cast<Bridge*>(data);
+  }
+
+  /// A number, also one above 2^31; `invalid` where the argument is no number.
+  double number(size_t i, double invalid = -1) const {
+    double value;
+    return napi_get_value_double(env, values[i], &value) == napi_ok ? value : invalid;
+  }
+
+  int32_t integer(size_t i, int32_t invalid = -1) const {
+    int32_t value;
+    return napi_get_value_int32(env, values[i], &value) == napi_ok ? value : invalid;
+  }
+};
+
+/// Whether `bytes` from `address` lie in the attached memory; false for NaN.
+inline bool inside(const Bridge& bridge, double address, double bytes) {
+  return address >= 0 && bytes >= 0 && address + bytes <= bridge.limit;
+}
+
+inline char* at(const Bridge& bridge, double address) {
+  return bridge.base + static_cast<size_t>(address);
+}
+
+extern "C" {
+// Weak, because a oneDNN without threads brings no OpenMP.
+__attribute__((weak)) void omp_set_num_threads(int);
+__attribute__((weak)) int omp_get_max_threads();
+}
+
+/// While it lives, oneDNN stays on this thread: our own pool does the slicing.
+class OneThread {
+  int before = 1;
+
+ public:
+  OneThread() {
+    if (omp_get_max_threads == nullptr || omp_set_num_threads == nullptr) return;
+    before = omp_get_max_threads();
+    if (before != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before != 1) omp_set_num_threads(before);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+};
+
+// matmul.cpp
+napi_value matmulCreate(napi_env env, napi_callback_info info);
+napi_value matmulRun(napi_env env, napi_callback_info info);
+napi_value matmulFree(napi_env env, napi_callback_info info);
+void freeMatmuls(Bridge& bridge);
+
+// reaper.cpp
+napi_value setPendingCounter(napi_env env, napi_callback_info info);
+napi_value watch(napi_env env, napi_callback_info info);
+napi_value forget(napi_env env, napi_callback_info info);
+napi_value drain(napi_env env, napi_callback_info info);

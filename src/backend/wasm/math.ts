@@ -1,0 +1,213 @@
+/** Transcendental functions of four float32 lanes as straight-line code; bounds are in ulp of float32. */
+
+import type { FunctionBuilder, Local, PlainOp } from './assembler.ts'
+
+type F = FunctionBuilder
+
+const add = (f: F) => f.op('f32x4.add')
+const sub = (f: F) => f.op('f32x4.sub')
+const mul = (f: F) => f.op('f32x4.mul')
+
+/** Pushes ((c0·x + c1)·x + c2)·x … */
+function horner(f: F, x: Local, coefficients: readonly number[]): void {
+  f.f32x4(coefficients[0]!)
+  for (let i = 1; i < coefficients.length; i++) {
+    mul(f.get(x))
+    add(f.f32x4(coefficients[i]!))
+  }
+}
+
+/** x < low ? low : x, which keeps NaN (f32x4.max would as well, at several times the cost). */
+const clampLow = (f: F, low: number) => f.f32x4(low).op('f32x4.pmax')
+const clampHigh = (f: F, high: number) => f.f32x4(high).op('f32x4.pmin')
+
+const LOG2E = 1.44269504088896341
+/** ln 2 in two parts, the first of few enough bits that n·LN2_HIGH is exact. */
+const LN2_HIGH = 0.693359375
+const LN2_LOW = -2.12194440e-4
+/** Adding it rounds to an integer, which is then in the low bits (|x| < 2^22). */
+const ROUNDER = 12582912
+const ROUNDER_BITS = 0x4b400000
+const expPoly = [
+  1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
+  5.0000001201e-1,
+]
+
+/** Splits x (clamped) into n·ln 2 + r; leaves the integer n in a local and gives r and r²·p(r) + r. */
+function reduceExp(f: F, x: Local, n: Local, r: Local): void {
+  const t = f.local('v128')
+  f.get(x).f32x4(LOG2E)
+  add(mul(f).f32x4(ROUNDER)).set(n)
+  sub(f.get(n).f32x4(ROUNDER)).set(t)
+  sub(mul(f.get(x).get(t).f32x4(LN2_HIGH))).set(r)
+  sub(mul(f.get(r).get(t).f32x4(LN2_LOW))).set(r)
+  f.get(n).i32x4(ROUNDER_BITS).op('i32x4.sub').set(n).free(t)
+}
+
+/** 2^k for the integer lanes on the stack, -126 ≤ k ≤ 127. */
+function powerOfTwo(f: F): void {
+  f.i32x4(127).op('i32x4.add').i32(23).op('i32x4.shl')
+}
+
+/** exp: below 1 ulp; NaN stays, subnormal results are kept. */
+function exp(f: F, x: Local): void {
+  const [n, r, c, h] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  clampLow(f.get(x), -104)
+  clampHigh(f, 89).set(c)
+  reduceExp(f, c, n, r)
+  horner(f, r, expPoly)
+  mul(mul(f.get(r)).get(r))
+  add(add(f.get(r)).f32x4(1))
+  // 2^n as a product of two powers, so that n = 128 and subnormal results come out.
+  f.get(n).i32(1).op('i32x4.shr_s').tee(h)
+  powerOfTwo(f)
+  mul(f)
+  f.get(n).get(h).op('i32x4.sub')
+  powerOfTwo(f)
+  mul(f)
+  for (const l of [n, r, c, h]) f.free(l)
+}
+
+/** expm1: below 2 ulp. */
+function expm1(f: F, x: Local): void {
+  const [n, r, c, p] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  clampLow(f.get(x), -20)
+  clampHigh(f, 89).set(c)
+  reduceExp(f, c, n, r)
+  horner(f, r, expPoly)
+  mul(mul(f.get(r)).get(r))
+  add(f.get(r)).set(p)
+  // 2·(t·p + (t - 1/2)) with t = 2^(n-1), which is finite for n = 128; p itself where n = 0 keeps -0.
+  f.get(n).i32x4(1).op('i32x4.sub')
+  powerOfTwo(f)
+  f.tee(r).get(p)
+  mul(f)
+  sub(f.get(r).f32x4(0.5))
+  add(f).tee(r).get(r)
+  add(f).get(p).get(n).i32x4(0).op('i32x4.ne').op('v128.bitselect')
+  for (const l of [n, r, c, p]) f.free(l)
+}
+
+const logPoly = [
+  7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+  -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+]
+
+/** log: below 1 ulp; -Infinity at ±0, NaN below 0. */
+function log(f: F, x: Local): void {
+  const [m, e, z, y] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  // Subnormals are scaled by 2^23 first.
+  mul(f.get(x).f32x4(8388608)).get(x)
+  f.get(x).f32x4(1.1754943508222875e-38).op('f32x4.lt').tee(z).op('v128.bitselect').set(m)
+  // The exponent relative to sqrt(1/2), and the mantissa in [sqrt(1/2), sqrt(2)).
+  f.get(m).i32x4(0x3f3504f3).op('i32x4.sub').i32(23).op('i32x4.shr_s').set(e)
+  f.get(m).get(e).i32(23).op('i32x4.shl').op('i32x4.sub')
+  sub(f.f32x4(1)).set(m)
+  f.get(e).get(z).i32x4(23).op('v128.and').op('i32x4.sub').op('f32x4.convert_i32x4_s').set(e)
+  mul(f.get(m).get(m)).set(z)
+  horner(f, m, logPoly)
+  mul(mul(f.get(m)).get(z))
+  add(mul(f.get(e).f32x4(LN2_LOW)))
+  sub(mul(f.get(z).f32x4(0.5))).set(y)
+  add(add(f.get(m).get(y)).get(e).f32x4(LN2_HIGH).op('f32x4.mul')).set(y)
+  // x ≤ 0 or NaN: the log of the sign; Infinity stays.
+  f.get(y).get(x).get(x).f32x4(Infinity).op('f32x4.lt').op('v128.bitselect').set(y)
+  f.f32x4(-Infinity).f32x4(Number.NaN).get(x).f32x4(0).op('f32x4.eq').op('v128.bitselect')
+  f.get(y).get(x).f32x4(0).op('f32x4.le').op('v128.bitselect')
+  for (const l of [m, e, z, y]) f.free(l)
+}
+
+/** log1p: below 2 ulp; log(u) for u = 1 + x rounded, and a correction for what rounding lost. */
+function log1p(f: F, x: Local): void {
+  const [u, l] = [f.local('v128'), f.local('v128')]
+  add(f.get(x).f32x4(1)).set(u)
+  log(f, u)
+  f.set(l)
+  sub(f.get(x).get(u).f32x4(1).op('f32x4.sub')).get(u).op('f32x4.div')
+  add(f.get(l)).get(l)
+  f.get(u).f32x4(0).op('f32x4.gt').get(u).f32x4(Infinity).op('f32x4.lt').op('v128.and')
+  f.op('v128.bitselect').set(l)
+  // -0 and the subnormals around it.
+  f.get(x).get(l).get(u).f32x4(1).op('f32x4.eq').op('v128.bitselect')
+  f.free(u).free(l)
+}
+
+const tanhPoly = [
+  -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
+]
+
+/** tanh: below 2 ulp; a polynomial below 0.625, 1 - 2/(exp(2|x|) + 1) above. */
+function tanh(f: F, x: Local): void {
+  const [a, z, p] = [f.local('v128'), f.local('v128'), f.local('v128')]
+  f.get(x).op('f32x4.abs').set(a)
+  add(f.get(a).get(a)).set(z)
+  exp(f, z)
+  f.f32x4(1)
+  add(f).set(z)
+  sub(f.f32x4(1).f32x4(2).get(z).op('f32x4.div'))
+  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p)
+  mul(f.get(x).get(x)).set(z)
+  horner(f, z, tanhPoly)
+  mul(mul(f.get(z)).get(x))
+  add(f.get(x)).get(p)
+  f.get(a).f32x4(0.625).op('f32x4.lt').op('v128.bitselect')
+  for (const l of [a, z, p]) f.free(l)
+}
+
+const erfSmall = [
+  -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1,
+]
+const erfLarge = [
+  -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
+  -1.28717512e-1,
+]
+
+/** erf: below 2 ulp. Source: N. Juffa's minimax polynomials, x + x·p(x²) and 1 - exp(-(|x| + |x|·p(|x|))). */
+function erf(f: F, x: Local): void {
+  const [a, z, p] = [f.local('v128'), f.local('v128'), f.local('v128')]
+  f.get(x).op('f32x4.abs')
+  clampHigh(f, 5).set(a)
+  horner(f, a, erfLarge)
+  mul(f.get(a))
+  sub(f.get(a)).set(z)
+  exp(f, z)
+  f.set(z)
+  sub(f.f32x4(1).get(z))
+  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p)
+  mul(f.get(x).get(x)).set(z)
+  horner(f, z, erfSmall)
+  mul(f.get(x))
+  add(f.get(x)).get(p)
+  f.get(a).f32x4(0.927734375).op('f32x4.lt').op('v128.bitselect')
+  for (const l of [a, z, p]) f.free(l)
+}
+
+const functions: Record<string, (f: F, x: Local) => void> = { exp, expm1, log, log1p, tanh, erf }
+
+/** Whether an instruction is computed here. */
+export const hasVectorMath = (op: string): boolean => Object.hasOwn(functions, op)
+
+/** Pushes an instruction's value on the four lanes of a local. */
+export function vectorMath(f: FunctionBuilder, op: string, x: Local): void {
+  functions[op]!(f, x)
+}
+
+/** Rounds half away from zero, on f32x4 or f64x2: |x - trunc x| is exact, unlike |x| + 1/2. */
+export function vectorRound(f: FunctionBuilder, shape: 'f32x4' | 'f64x2', x: Local): void {
+  const t = f.local('v128')
+  const op = (name: string) => f.op(`${shape}.${name}` as PlainOp)
+  const push = (value: number) => (shape === 'f32x4' ? f.f32x4(value) : f.f64x2(value))
+  f.get(x)
+  op('trunc').set(t)
+  push(1).get(x)
+  push(-0).op('v128.and').op('v128.or')
+  f.get(x).get(t)
+  op('sub')
+  op('abs')
+  push(0.5)
+  op('ge').op('v128.and').get(t)
+  op('add').set(t)
+  // -0 and what truncates to it keep their sign.
+  f.get(t).get(x)
+  push(-0).op('v128.and').op('v128.or').free(t)
+}

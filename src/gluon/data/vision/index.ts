@@ -1,0 +1,3 @@
+/** The namespace `gluon.data.vision`: datasets of images. */
+
+export { FashionMNIST, MNIST, type MNISTOptions } from './mnist.ts'

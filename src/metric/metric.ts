@@ -1,0 +1,174 @@
+/** EvalMetric: a sum and a count that grow on the device and are read once. */
+
+import type { Context } from '../base/context.ts'
+import { fail } from '../base/error.ts'
+import { frame, withFrame } from '../core/frame.ts'
+import { zeros } from '../ndarray/creation.ts'
+import type { NDArray } from '../ndarray/ndarray.ts'
+
+/** One array, or a list of them (one a device). */
+export type Arrays = NDArray | readonly NDArray[]
+
+/** Options that every metric takes. */
+export interface MetricOptions {
+  /** What `get` calls the value. */
+  readonly name?: string
+  /** Which outputs and labels `updateDict` picks; all by default. */
+  readonly outputNames?: readonly string[] | null
+  readonly labelNames?: readonly string[] | null
+}
+
+/** One array or a list as a list. */
+export const listOf = (arrays: Arrays): readonly NDArray[] =>
+  Array.isArray(arrays) ? arrays : [arrays as NDArray]
+
+/** Sums by device, a number of instances, and nothing read until somebody asks. */
+class Tally {
+  readonly sums = new Map<Context, NDArray>()
+  count = 0
+
+  /** The running sum on a device: rank 0, float64, on a GPU float32. */
+  on(context: Context): NDArray {
+    let sum = this.sums.get(context)
+    if (sum === undefined) {
+      const dtype = context.deviceType === 'gpu' ? 'float32' : 'float64'
+      sum = zeros([], { dtype, ctx: context })
+      this.sums.set(context, sum)
+    }
+    return sum
+  }
+
+  /** Adds another tally to this one, on the devices. */
+  take(other: Tally): void {
+    for (const [context, sum] of other.sums) this.on(context).addAssign(sum)
+    this.count += other.count
+  }
+
+  async value(): Promise<number> {
+    const parts = await Promise.all([...this.sums.values()].map((sum) => sum.asScalar()))
+    return parts.reduce((a, b) => a + b, 0)
+  }
+}
+
+/**
+ * The base of metrics: `update` adds to a sum and a count, `get` gives their ratio.
+ *
+ * Nothing is read from the device before `get`, and nothing is recorded for autograd. A subclass
+ * overrides `updatePair` and adds with `accumulate`.
+ *
+ * @example
+ * class Share extends metric.EvalMetric {
+ *   protected override updatePair(_label: NDArray, pred: NDArray): void {
+ *     this.accumulate(pred, (total) => nd.add(total, nd.sum(pred).astype(total.dtype)), pred.size)
+ *   }
+ * }
+ * @see MXNet `python/mxnet/metric.py` (EvalMetric)
+ */
+export class EvalMetric<Name = string, Value = number> {
+  readonly name: string
+  readonly #outputNames: readonly string[] | null
+  readonly #labelNames: readonly string[] | null
+  #local = new Tally()
+  #past = new Tally()
+
+  constructor(name: string, options: MetricOptions = {}) {
+    this.name = options.name ?? name
+    this.#outputNames = options.outputNames ?? null
+    this.#labelNames = options.labelNames ?? null
+  }
+
+  /**
+   * Adds a batch: labels and predictions, each an array or a list of as many arrays.
+   * @throws MXNetError when there are not as many labels as predictions, or their shapes do not fit.
+   */
+  update(labels: Arrays, preds: Arrays): void {
+    const [l, p] = [listOf(labels), listOf(preds)]
+    if (l.length !== p.length) {
+      fail(this.constructor.name, `${l.length} labels and ${p.length} predictions given: as many are needed`)
+    }
+    withFrame({ recording: false }, () => {
+      p.forEach((pred, i) => {
+        this.updatePair(l[i]!, pred)
+      })
+    })
+  }
+
+  /** Adds a batch from arrays by name; `outputNames` and `labelNames` pick and order them. */
+  updateDict(
+    labels: { readonly [name: string]: NDArray },
+    preds: { readonly [name: string]: NDArray },
+  ): void {
+    const chosen = (from: { readonly [name: string]: NDArray }, names: readonly string[] | null): NDArray[] =>
+      names === null
+        ? Object.values(from)
+        : names.map((n) => from[n] ?? fail(this.constructor.name, `there is no array ${n}: there are ${Object.keys(from).join(', ')}`))
+    this.update(chosen(labels, this.#labelNames), chosen(preds, this.#outputNames))
+  }
+
+  /** Adds one label with its prediction; a subclass overrides it. */
+  protected updatePair(_label: NDArray, _pred: NDArray): void {
+    fail(this.constructor.name, 'updatePair is not implemented: override it')
+  }
+
+  /**
+   * Grows the sum on the device of `on`, and the count.
+   *
+   * `grow` gives the new sum from the old, or writes into the old and gives nothing.
+   */
+  protected accumulate(on: NDArray, grow: (total: NDArray) => NDArray | void, count: number): void {
+    const total = this.#local.on(on.context)
+    const next = grow(total)
+    if (next) total.assign(next)
+    this.#local.count += count
+  }
+
+  /** The name and the value, NaN before the first update; the one wait. */
+  async get(): Promise<[Name, Value]> {
+    return [this.name as Name, (await ratio([this.#local])) as Value]
+  }
+
+  /** As `get`, over everything since `reset`, whatever `resetLocal` has cleared. */
+  async getGlobal(): Promise<[Name, Value]> {
+    return [this.name as Name, (await ratio([this.#past, this.#local])) as Value]
+  }
+
+  /** The names with their values, as a list of pairs. */
+  async getNameValue(): Promise<[string, number][]> {
+    return pairs(await this.get())
+  }
+
+  /** As `getNameValue`, over everything since `reset`. */
+  async getGlobalNameValue(): Promise<[string, number][]> {
+    return pairs(await this.getGlobal())
+  }
+
+  /** Forgets everything. */
+  reset(): void {
+    this.#local = new Tally()
+    this.#past = new Tally()
+  }
+
+  /** Starts a new stretch; `getGlobal` still counts the old ones. */
+  resetLocal(): void {
+    if (frame.recording) withFrame({ recording: false }, () => this.#past.take(this.#local))
+    else this.#past.take(this.#local)
+    this.#local = new Tally()
+  }
+
+  /** `EvalMetric: {'accuracy': …}` without the value, which has to be awaited. */
+  toString(): string {
+    return `EvalMetric: ${this.name}`
+  }
+}
+
+async function ratio(tallies: readonly Tally[]): Promise<number> {
+  const count = tallies.reduce((n, t) => n + t.count, 0)
+  if (count === 0) return Number.NaN
+  const sums = await Promise.all(tallies.map((t) => t.value()))
+  return sums.reduce((a, b) => a + b, 0) / count
+}
+
+function pairs([name, value]: readonly [unknown, unknown]): [string, number][] {
+  if (!Array.isArray(name)) return [[name as string, value as number]]
+  return name.map((n, i) => [n as string, (value as number[])[i]!])
+}
