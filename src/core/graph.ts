@@ -19,6 +19,10 @@ export class Node {
   readonly outs: readonly Aval[]
   /** What the interpreter that made the node wants to keep with it. */
   extra: unknown = null
+  /** Scratch of the reverse sweep: which sweep last came by, whether gradients pass here, and their sums. */
+  sweep = 0
+  relevant = false
+  sums: (Tensor | undefined)[] | null = null
 
   constructor(
     instance: Instance | null,

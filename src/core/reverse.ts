@@ -4,7 +4,7 @@ import { fail } from '../base/error.ts'
 import { applyBound } from './apply.ts'
 import type { Aval } from './aval.ts'
 import { type Graph, type Node, Sym } from './graph.ts'
-import type { Use } from './op.ts'
+import type { Instance } from './op.ts'
 import type { Tensor } from './tensor.ts'
 
 /** What the sweep needs from the layer above: sums of gradients and zeros. */
@@ -27,35 +27,45 @@ export function installAlgebra(a: GradientAlgebra): void {
 /** How the sweep reads a node's outputs: places in a graph, or values kept on the tape. */
 export type OutputReader = (node: Node, index: number) => Tensor
 
-/** For each node behind `heads`: whether gradients flow through it to `wanted`. */
-function relevance(heads: readonly Tensor[], wanted: ReadonlySet<Node>): Map<Node, boolean> {
-  const needed = new Map<Node, boolean>()
+let sweeps = 0
+
+/** The nodes behind `heads` through which gradients flow to `wanted`, in the order of their making. */
+function relevantNodes(heads: readonly Tensor[], wanted: ReadonlySet<Node>, sweep: number): Node[] {
+  const found: Node[] = []
   const stack: Node[] = []
   for (const h of heads) if (h.node) stack.push(h.node)
   while (stack.length > 0) {
     const node = stack[stack.length - 1]!
-    if (needed.has(node)) {
+    if (node.sweep === sweep) {
       stack.pop()
       continue
     }
-    const open: Node[] = []
-    let need = wanted.has(node)
-    if (!need) {
+    let relevant = wanted.has(node)
+    let open = false
+    if (!relevant) {
       for (const t of node.inputs) {
-        if (!t?.node) continue
-        const known = needed.get(t.node)
-        if (known === undefined) open.push(t.node)
-        else if (known) need = true
+        const source = t?.node
+        if (!source) continue
+        if (source.sweep !== sweep) {
+          stack.push(source)
+          open = true
+        } else if (source.relevant) relevant = true
       }
     }
-    if (open.length > 0) {
-      stack.push(...open)
-    } else {
-      needed.set(node, need)
-      stack.pop()
-    }
+    if (open) continue
+    stack.pop()
+    node.sweep = sweep
+    node.relevant = relevant
+    node.sums = null
+    if (relevant) found.push(node)
   }
-  return needed
+  return found.sort((a, b) => a.id - b.id)
+}
+
+function accumulate(node: Node, index: number, value: Tensor): void {
+  node.sums ??= []
+  const sofar = node.sums[index]
+  node.sums[index] = sofar === undefined ? value : algebra.add(sofar, value)
 }
 
 /**
@@ -67,44 +77,52 @@ export function reverse(
   headGrads: readonly Tensor[],
   wanted: ReadonlySet<Node>,
   output: OutputReader,
-): Map<Node, (Tensor | undefined)[]> {
-  const sums = new Map<Node, (Tensor | undefined)[]>()
-  const accumulate = (node: Node, index: number, value: Tensor): void => {
-    let list = sums.get(node)
-    if (list === undefined) {
-      list = []
-      sums.set(node, list)
-    }
-    const sofar = list[index]
-    list[index] = sofar === undefined ? value : algebra.add(sofar, value)
-  }
+): Map<Node, readonly (Tensor | undefined)[]> {
+  const sweep = ++sweeps
+  const order = relevantNodes(heads, wanted, sweep)
   heads.forEach((h, i) => {
-    if (h.node) accumulate(h.node, h.index, headGrads[i]!)
+    if (h.node?.relevant) accumulate(h.node, h.index, headGrads[i]!)
   })
-  const relevant = relevance(heads, wanted)
-  const order = [...relevant].flatMap(([node, need]) => (need ? [node] : []))
-  for (const node of order.sort((a, b) => b.id - a.id)) {
-    const dys = sums.get(node)
-    if (dys === undefined || wanted.has(node)) continue
-    sums.delete(node)
-    const { instance } = node
-    if (instance === null) continue
-    const needs = node.inputs.map((t) => t?.node != null && relevant.get(t.node) === true)
-    const gradient = instance.gradient(needs)
-    if (gradient.bound === null) continue
-    const like = dys.find((d) => d !== undefined)!
-    const valueOf = (use: Use): Tensor => {
-      if (use.from === 'dy') return dys[use.index] ?? algebra.zeros(node.outs[use.index]!, like)
-      if (use.from === 'output') return output(node, use.index)
-      return node.inputs[use.index]!
-    }
-    const results = applyBound(gradient.bound, gradient.uses.map(valueOf), node.scalars)
-    gradient.targets.forEach((target, j) => {
-      const source = node.inputs[target]!
-      accumulate(source.node!, source.index, results[j]!)
-    })
+  const results = new Map<Node, readonly (Tensor | undefined)[]>()
+  for (let at = order.length - 1; at >= 0; at--) {
+    const node = order[at]!
+    const { sums, instance } = node
+    node.sums = null
+    if (sums === null) continue
+    if (wanted.has(node)) results.set(node, sums)
+    else if (instance !== null) passBack(node, instance, sums, sweep, output)
   }
-  return sums
+  return results
+}
+
+/** Adds to the gradients of a node's inputs what those of its outputs make of them. */
+function passBack(
+  node: Node,
+  instance: Instance,
+  dys: readonly (Tensor | undefined)[],
+  sweep: number,
+  output: OutputReader,
+): void {
+  const { inputs } = node
+  const needs: boolean[] = new Array(inputs.length)
+  for (let i = 0; i < inputs.length; i++) {
+    const source = inputs[i]?.node
+    needs[i] = source != null && source.sweep === sweep && source.relevant
+  }
+  const { bound, uses, targets } = instance.gradient(needs)
+  if (bound === null) return
+  const values: Tensor[] = new Array(uses.length)
+  for (let i = 0; i < uses.length; i++) {
+    const { from, index } = uses[i]!
+    if (from === 'input') values[i] = inputs[index]!
+    else if (from === 'output') values[i] = output(node, index)
+    else values[i] = dys[index] ?? algebra.zeros(node.outs[index]!, dys.find((d) => d !== undefined)!)
+  }
+  const results = applyBound(bound, values, node.scalars)
+  for (let j = 0; j < targets.length; j++) {
+    const source = inputs[targets[j]!]!
+    accumulate(source.node!, source.index, results[j]!)
+  }
 }
 
 /** The gradient of a traced graph: gradients of its inputs (those in `needs`), given those of its outputs. */

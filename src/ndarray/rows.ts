@@ -5,12 +5,12 @@ import type { Shape } from '../base/shape.ts'
 import { apply, applyAll } from '../core/apply.ts'
 import { type Aval, aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
-import { type Graph, type Node, printGraph, Sym, topological } from '../core/graph.ts'
+import { type Graph, Node, placeholder, printGraph, Sym, topological } from '../core/graph.ts'
 import { OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { trace } from '../core/trace.ts'
 import { kindOf, primitive } from '../passes/kind.ts'
-import { lower } from '../passes/lower.ts'
+import { lower, lowerInstance } from '../passes/lower.ts'
 import { type Expr, index, operands, rewrite } from '../prim/expr.ts'
 import {
   assemble,
@@ -124,21 +124,75 @@ export class RowProgram {
  */
 function cut(graph: Graph): Stage[] {
   const order = topological(graph.outputs)
-  const levels = new Map<Node, number>()
+  const roundings = new Map<Node, number>()
   for (const node of order) {
-    const before = node.inputs.map((t) => levels.get((t as Sym).node)!)
-    levels.set(node, Math.max(1, ...before) + (before.some((l) => l > 0) && again(node) ? 1 : 0))
+    const before = node.inputs.map((t) => roundings.get((t as Sym).node)!)
+    roundings.set(node, Math.max(0, ...before) + (rounds(node) ? 1 : 0))
   }
-  // A node of level l + 1 rounds what level l rounded already; the first rounding shares level 1 with what is exact.
-  function again(node: Node): boolean {
-    return rounds(node) && node.inputs.some((t) => tainted((t as Sym).node, levels.get((t as Sym).node)!))
+  const count = Math.max(1, ...roundings.values())
+  const stageOf = (node: Node): number => Math.max(1, roundings.get(node)!)
+  return Array.from({ length: count }, (_, i) => stage(graph, order, stageOf, i + 1))
+}
+
+function stage(
+  graph: Graph,
+  order: readonly Node[],
+  stageOf: (node: Node) => number,
+  number: number,
+): Stage {
+  const here = (node: Node): boolean => node.instance !== null && stageOf(node) === number
+  const columnOf = new Map(graph.inputs.map((s, i) => [s!.node, i]))
+  const columns = new Map<Node, Sym>()
+  const reads = new Map<Key, Sym>()
+  const made = new Map<Node, Node>()
+  const image = (t: Tensor | null): Sym => {
+    const s = t as Sym
+    const node = made.get(s.node)
+    if (node !== undefined) return new Sym(node, s.index)
+    const column = columnOf.has(s.node)
+    const known = column ? columns.get(s.node) : reads.get(keyOf(s))
+    const place = known ?? placeholder(s.aval)
+    if (column) columns.set(s.node, place)
+    else reads.set(keyOf(s), place)
+    return place
   }
-  function tainted(node: Node, level: number): boolean {
-    if (levels.get(node) !== level || node.instance === null) return false
-    return rounds(node) || node.inputs.some((t) => tainted((t as Sym).node, level))
+  const gives = new Map<Key, Sym>()
+  const give = (s: Sym): void => {
+    const first = columnOf.has(s.node) && number === 1
+    if (first || here(s.node)) gives.set(keyOf(s), s)
   }
-  const count = Math.max(...levels.values())
-  return Array.from({ length: count }, (_, i) => stageOf(graph, order, levels, i + 1))
+  for (const node of order) {
+    if (here(node)) {
+      made.set(node, new Node(node.instance, node.inputs.map(image), node.scalars, node.outs))
+    } else for (const t of node.inputs) if (!columnOf.has((t as Sym).node)) give(t as Sym)
+  }
+  graph.outputs.forEach(give)
+  const outputs = [...gives.values()].map(image)
+  const taken = [...columns.keys()].map((node) => columnOf.get(node)!)
+  const inputs = [...columns.values(), ...reads.values()]
+  const lowered = lower({ inputs, params: [], outputs })
+  const op = new OpDef({
+    name: 'rows',
+    inputs: ['indices', '...values'],
+    body: ([indices, ...values]) => overRows(lowered, indices!, values, taken.length),
+  })
+  return { op, columns: taken, reads: [...reads.keys()], gives: [...gives.keys()] }
+}
+
+/** Operations on floats whose result is one of their operands, or a whole number of its size. */
+const exactOps = new Set('neg abs max min where sign floor ceil trunc round rint'.split(' '))
+
+const roundsExpr = (e: Expr): boolean =>
+  (e.kind === 'op' && isFloat(e.dtype) && !exactOps.has(e.op)) || operands(e).some(roundsExpr)
+
+/** Whether an operator computes floats that may have been rounded. */
+function rounds(node: Node): boolean {
+  if (node.instance === null) return false
+  return topological(lowerInstance(node.instance).outputs).some((n) => {
+    const { map, reduce: reduction } = n.bound === null ? {} : primitive(n)
+    if (map) return roundsExpr(map.fn)
+    return reduction !== undefined && !exact(n)
+  })
 }
 
 const rowAval = (column: NDArray): Aval => aval(column.shape.slice(1), column.dtype)
@@ -187,6 +241,8 @@ const draws = (e: Expr): boolean =>
 /** Whether every primitive has a rule below under which rows stay apart and results keep their bits. */
 function perRow(graph: Graph): boolean {
   const dependent = new Set<Node>(graph.inputs.flatMap((s) => (s === null ? [] : [s.node])))
+  if (topological(graph.outputs).some((node) => node.scalars.some((s) => typeof s !== 'number')))
+    return false
   return topological(lower(graph).outputs).every((node) => {
     const depends = node.inputs.some((t) => t instanceof Sym && dependent.has(t.node))
     if (depends) dependent.add(node)
@@ -204,14 +260,19 @@ function exact(node: Node): boolean {
   return (op !== 'sum' && op !== 'prod') || !isFloat(node.outs[0]!.dtype)
 }
 
-/** The graph of one sample over the rows that `indices` names. */
-function overRows(graph: Graph, indices: Tensor, columns: readonly Tensor[]): Tensor[] {
+/** The graph of one sample over the rows of the first `columns` values that `indices` names, and over the others. */
+function overRows(
+  graph: Graph,
+  indices: Tensor,
+  values: readonly Tensor[],
+  columns: number,
+): Tensor[] {
   const n = indices.shape[0]!
   const images = new Map<Node, Tensor>()
   const batched = new Set<Node>()
   graph.inputs.forEach((s, i) => {
     if (s === null) return
-    images.set(s.node, gather(columns[i]!, indices, 0))
+    images.set(s.node, i < columns ? gather(values[i]!, indices, 0) : values[i]!)
     batched.add(s.node)
   })
   const rowsOf = (s: Sym): Tensor => {
