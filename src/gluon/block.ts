@@ -10,7 +10,12 @@ import type { NDArray } from '../ndarray/ndarray.ts'
 import { inScope, nameBlock, snakeCase } from './naming.ts'
 import type { LoadOptions } from './parameter.ts'
 import { Parameter } from './parameter.ts'
-import { type InitializeArguments, initializeOptions, loadNamed, ParameterDict } from './parameterDict.ts'
+import {
+  type InitializeArguments,
+  initializeOptions,
+  loadNamed,
+  ParameterDict,
+} from './parameterDict.ts'
 import { printSummary } from './summary.ts'
 
 /** Options that every block takes. */
@@ -58,6 +63,7 @@ export interface Block {
  * }
  * @see MXNet `python/mxnet/gluon/block.py` (Block)
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
 export class Block extends Callable {
   readonly #prefix: string
   readonly #params: ParameterDict
@@ -140,7 +146,8 @@ export class Block extends Callable {
 
   /** Makes a block a child under a name; by default its number. */
   registerChild(block: Block, name?: string): void {
-    if (!(block instanceof Block)) fail(this.constructor.name, `${String(block)} is not a Block and cannot be a child`)
+    if (!(block instanceof Block))
+      fail(this.constructor.name, `${String(block)} is not a Block and cannot be a child`)
     this.checkChild(block)
     this.#scan()
     this.#children.set(name ?? String(this.#children.size), block)
@@ -167,7 +174,8 @@ export class Block extends Callable {
   }
 
   #collect(into: ParameterDict, matcher: RegExp | null): void {
-    for (const entry of this.params) if (matcher === null || matcher.test(entry[0])) into.update([entry])
+    for (const entry of this.params)
+      if (matcher === null || matcher.test(entry[0])) into.update([entry])
     for (const child of this.children.values()) child.#collect(into, matcher)
   }
 
@@ -259,7 +267,8 @@ export class Block extends Callable {
   /** Parameters by where they are, `features.0.weight`: the names in files, which do not depend on prefixes. */
   #structural(prefix: string, into: Map<string, Parameter>): Map<string, Parameter> {
     for (const [name, parameter] of this.regParams) into.set(prefix + snakeCase(name), parameter)
-    for (const [name, child] of this.children) child.#structural(`${prefix}${snakeCase(name)}.`, into)
+    for (const [name, child] of this.children)
+      child.#structural(`${prefix}${snakeCase(name)}.`, into)
     return into
   }
 
@@ -270,7 +279,10 @@ export class Block extends Callable {
    * names, with `deduplicate` under the first only.
    * @throws MXNetError when a parameter is not initialized.
    */
-  async saveParameters(file: string, { deduplicate = false }: { readonly deduplicate?: boolean } = {}): Promise<void> {
+  async saveParameters(
+    file: string,
+    { deduplicate = false }: { readonly deduplicate?: boolean } = {},
+  ): Promise<void> {
     const arrays: { [name: string]: NDArray } = {}
     const written = new Map<Parameter, NDArray>()
     for (const [name, parameter] of this.#structural('', new Map())) {
@@ -305,7 +317,8 @@ export class Block extends Callable {
     for (const [name, array] of Object.entries(arrays)) {
       const parameter = params.get(name)
       if (parameter !== undefined) parameter.loadInit(array, options)
-      else if (!ignoreExtra) fail(where, `${file} has ${name}, which is no parameter here: ignoreExtra passes it over`)
+      else if (!ignoreExtra)
+        fail(where, `${file} has ${name}, which is no parameter here: ignoreExtra passes it over`)
     }
   }
 

@@ -38,6 +38,7 @@ export interface Loss {
  * }
  * @see MXNet `python/mxnet/gluon/loss.py` (Loss)
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
 export class Loss extends HybridBlock {
   readonly #weight: number | null
   readonly #batchAxis: number
@@ -137,6 +138,7 @@ export interface SigmoidBinaryCrossEntropyLoss {
  * await bce(nd.array([[0]]), nd.array([[1]])).asArray() // => [0.6931472]
  * @see MXNet `gluon.loss.SigmoidBinaryCrossEntropyLoss`
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
 export class SigmoidBinaryCrossEntropyLoss extends Loss {
   readonly #fromSigmoid: boolean
 
@@ -169,7 +171,11 @@ function fromLogits(pred: Tensor, label: Tensor, posWeight: Tensor | null | unde
   return add(subtract(pred, product), multiply(factor, add(tail, relu(negative(pred)))))
 }
 
-function fromProbabilities(pred: Tensor, label: Tensor, posWeight: Tensor | null | undefined): Tensor {
+function fromProbabilities(
+  pred: Tensor,
+  label: Tensor,
+  posWeight: Tensor | null | undefined,
+): Tensor {
   const eps = 1e-12
   const hit = multiply(log(add(pred, eps)), label)
   const miss = multiply(log(add(subtract(1, pred), eps)), subtract(1, label))
@@ -219,7 +225,8 @@ export class SoftmaxCrossEntropyLoss extends Loss {
       const loss = sum(multiply(logp, alike(label, logp)), { axis, keepdims: true })
       return this.perSample(loss, sampleWeight, weight)
     }
-    if (sampleWeight) return this.perSample(pick(logp, label, { axis, keepdims: true }), sampleWeight, weight)
+    if (sampleWeight)
+      return this.perSample(pick(logp, label, { axis, keepdims: true }), sampleWeight, weight)
     // Without weights the axis of classes need not be kept, which saves the mean over it.
     const picked = pick(logp, label, { axis })
     const loss = weight === -1 ? negative(picked) : multiply(picked, weight)

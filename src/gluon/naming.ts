@@ -45,4 +45,5 @@ export function inScope<R>(scope: Scope, body: () => R): R {
 }
 
 /** MXNet's spelling of a field: `runningMean` is `running_mean` in files. */
-export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
+export const snakeCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)

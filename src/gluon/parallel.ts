@@ -29,19 +29,28 @@ export interface SplitOptions {
 export function splitData(data: NDArray, numSlice: number, options: SplitOptions = {}): NDArray[] {
   const { batchAxis = 0, evenSplit = true } = options
   const size = data.shape[batchAxis]
-  if (size === undefined) fail('splitData', `shape ${formatShape(data.shape)} has no axis ${batchAxis}`)
+  if (size === undefined)
+    fail('splitData', `shape ${formatShape(data.shape)} has no axis ${batchAxis}`)
   if (!Number.isInteger(numSlice) || numSlice < 1 || size < numSlice) {
-    fail('splitData', `${size} samples cannot make ${String(numSlice)} parts: give at least one sample a part`)
+    fail(
+      'splitData',
+      `${size} samples cannot make ${String(numSlice)} parts: give at least one sample a part`,
+    )
   }
   if (evenSplit && size % numSlice !== 0) {
-    fail('splitData', `${size} samples do not make ${numSlice} equal parts: change the batch size, or set evenSplit to false`)
+    fail(
+      'splitData',
+      `${size} samples do not make ${numSlice} equal parts: change the batch size, or set evenSplit to false`,
+    )
   }
   if (numSlice === 1) return [data]
   const [step, extra] = [Math.floor(size / numSlice), size % numSlice]
   return Array.from({ length: numSlice }, (_, i) => {
     const begin = i * step + Math.min(i, extra)
     const end = begin + step + (i < extra ? 1 : 0)
-    return batchAxis === 0 ? data.at(`${begin}:${end}`) : sliceAxis(data, { axis: batchAxis, begin, end })
+    return batchAxis === 0
+      ? data.at(`${begin}:${end}`)
+      : sliceAxis(data, { axis: batchAxis, begin, end })
   })
 }
 
@@ -101,6 +110,7 @@ export function clipGlobalNorm(
 
 async function checked(norm: NDArray): Promise<number> {
   const value = await norm.asScalar()
-  if (!Number.isFinite(value)) console.warn(`clipGlobalNorm: the norm is ${value}: the arrays are not finite`)
+  if (!Number.isFinite(value))
+    console.warn(`clipGlobalNorm: the norm is ${value}: the arrays are not finite`)
   return value
 }

@@ -78,7 +78,9 @@ export function withParameterSource<R>(from: ParameterSource, body: () => R): R 
   }
 }
 
-export const contextsOf = (ctx: Context | readonly Context[] | null | undefined): readonly Context[] =>
+export const contextsOf = (
+  ctx: Context | readonly Context[] | null | undefined,
+): readonly Context[] =>
   ctx === null || ctx === undefined ? [frame.context] : Array.isArray(ctx) ? ctx : [ctx as Context]
 
 /** Work on parameters is never part of a recorded or traced computation. */
@@ -145,9 +147,13 @@ export class Parameter {
     if (shape === null) return
     const next = normalShape(shape)
     const now = this.#shape
-    const fits = now === null || (now.length === next.length && now.every((d, i) => d === 0 || d === next[i]))
+    const fits =
+      now === null || (now.length === next.length && now.every((d, i) => d === 0 || d === next[i]))
     if (!fits) {
-      fail('Parameter', `${this.name} has shape ${formatShape(now)} and cannot become ${formatShape(next)}`)
+      fail(
+        'Parameter',
+        `${this.name} has shape ${formatShape(now)} and cannot become ${formatShape(next)}`,
+      )
     }
     this.#shape = next
   }
@@ -166,7 +172,11 @@ export class Parameter {
     const next = this.differentiable ? gradReq : 'null'
     if (next === this.#gradReq) return
     this.#gradReq = next
-    for (const [ctx, array] of this.#copies ?? []) this.#put(ctx, aside(() => array.detach()))
+    for (const [ctx, array] of this.#copies ?? [])
+      this.#put(
+        ctx,
+        aside(() => array.detach()),
+      )
   }
 
   /** Whether all sizes are known. */
@@ -183,11 +193,14 @@ export class Parameter {
   initialize(options: InitializeOptions & { readonly defaultInit?: InitLike } = {}): void {
     const { init = null, defaultInit = new Uniform(), forceReinit = false } = options
     if (this.#data !== null && !forceReinit) {
-      console.warn(`Parameter '${this.name}' is already initialized: ignoring; set forceReinit to do it again`)
+      console.warn(
+        `Parameter '${this.name}' is already initialized: ignoring; set forceReinit to do it again`,
+      )
       return
     }
     const contexts = contextsOf(options.ctx)
-    if (contexts.length === 0) fail('Parameter', `${this.name} is initialized on no context: give at least one`)
+    if (contexts.length === 0)
+      fail('Parameter', `${this.name} is initialized on no context: give at least one`)
     this.#data = null
     this.#copies = null
     this.#deferred = { init: create(init ?? this.init ?? defaultInit), ctx: contexts, data: null }
@@ -205,7 +218,10 @@ export class Parameter {
     if (deferred === null) return
     if (!this.#known) {
       const shape = this.#shape === null ? 'unknown' : formatShape(this.#shape)
-      fail('Parameter', `the shape of ${this.name} is ${shape} and its inputs do not tell it: give the shape, or let the block override inferShape`)
+      fail(
+        'Parameter',
+        `the shape of ${this.name} is ${shape} and its inputs do not tell it: give the shape, or let the block override inferShape`,
+      )
     }
     this.#deferred = null
     aside(() => {
@@ -259,9 +275,15 @@ export class Parameter {
     }
     if (this.#copies !== null) {
       const where = [...this.#copies.keys()].join(', ')
-      fail('Parameter', `${this.name} is not on ${ctx ?? frame.context}: it was initialized on ${where}`)
+      fail(
+        'Parameter',
+        `${this.name} is not on ${ctx ?? frame.context}: it was initialized on ${where}`,
+      )
     }
-    return fail('Parameter', `${this.name} has not been initialized: call initialize() on it or on its network first`)
+    return fail(
+      'Parameter',
+      `${this.name} has not been initialized: call initialize() on it or on its network first`,
+    )
   }
 
   /** The arrays on all contexts, in the order of `listCtx`. */
@@ -283,7 +305,10 @@ export class Parameter {
   }
 
   #gradOf(array: NDArray): NDArray {
-    return array.grad ?? fail('Parameter', `${this.name} has no gradient: its gradReq is '${this.#gradReq}'`)
+    return (
+      array.grad ??
+      fail('Parameter', `${this.name} has no gradient: its gradReq is '${this.#gradReq}'`)
+    )
   }
 
   /** The contexts that the parameter lives on, or will. */
@@ -323,20 +348,31 @@ export class Parameter {
   loadInit(data: NDArray, options: LoadOptions = {}): void {
     const { castDtype = false, dtypeSource = 'current' } = options
     const now = this.#shape
-    const fits = now === null || (now.length === data.ndim && now.every((d, i) => d === 0 || d === data.shape[i]))
+    const fits =
+      now === null ||
+      (now.length === data.ndim && now.every((d, i) => d === 0 || d === data.shape[i]))
     if (!fits) {
-      fail('Parameter', `loading ${this.name}: the file has shape ${formatShape(data.shape)}, the parameter ${formatShape(now)}`)
+      fail(
+        'Parameter',
+        `loading ${this.name}: the file has shape ${formatShape(data.shape)}, the parameter ${formatShape(now)}`,
+      )
     }
     if (data.dtype !== this.#dtype) {
       if (!castDtype) {
-        fail('Parameter', `loading ${this.name}: the file has ${data.dtype}, the parameter ${this.#dtype}: set castDtype to convert`)
+        fail(
+          'Parameter',
+          `loading ${this.name}: the file has ${data.dtype}, the parameter ${this.#dtype}: set castDtype to convert`,
+        )
       }
       if (dtypeSource === 'saved') this.cast(data.dtype)
     }
     if (options.ctx && this.prepared) {
       const [want, have] = [contextsOf(options.ctx), this.listCtx()]
       if (want.length !== have.length || want.some((c) => !have.includes(c))) {
-        fail('Parameter', `loading ${this.name} on ${want.join(', ')}: it is on ${have.join(', ')}; use resetCtx`)
+        fail(
+          'Parameter',
+          `loading ${this.name} on ${want.join(', ')}: it is on ${have.join(', ')}; use resetCtx`,
+        )
       }
     }
     this.shape = data.shape
@@ -403,7 +439,10 @@ export class Parameter {
 function normalShape(shape: PartialShape): readonly number[] {
   const sizes = (typeof shape === 'number' ? [shape] : shape).map((d) => d ?? 0)
   if (!sizes.every((d) => Number.isInteger(d) && d >= 0)) {
-    fail('Parameter', `shape [${sizes.join(', ')}] must be non-negative integers, null where unknown`)
+    fail(
+      'Parameter',
+      `shape [${sizes.join(', ')}] must be non-negative integers, null where unknown`,
+    )
   }
   return sizes
 }
@@ -439,7 +478,12 @@ export class Constant extends Parameter {
   readonly value: NDArray
 
   constructor(name: string, value: NDArray) {
-    super(name, { shape: value.shape, dtype: value.dtype, init: new Given(value), differentiable: false })
+    super(name, {
+      shape: value.shape,
+      dtype: value.dtype,
+      init: new Given(value),
+      differentiable: false,
+    })
     this.value = value
   }
 

@@ -18,7 +18,10 @@ import {
 export type NamedArrays = { readonly [name: string]: NDArray }
 
 /** The arguments of `initialize`: an initializer and options, or options that hold it. */
-export type InitializeArguments = [init?: InitLike | InitializeOptions | null, options?: InitializeOptions]
+export type InitializeArguments = [
+  init?: InitLike | InitializeOptions | null,
+  options?: InitializeOptions,
+]
 
 /** Both spellings of `initialize` as one object. */
 export function initializeOptions([first, options = {}]: InitializeArguments): InitializeOptions {
@@ -30,7 +33,8 @@ export function initializeOptions([first, options = {}]: InitializeArguments): I
 /** The arrays of a file by name. */
 export async function loadNamed(where: string, file: string): Promise<NamedArrays> {
   const found = await load(file)
-  if (Array.isArray(found)) fail(where, `${file} holds arrays without names: it is not a file of parameters`)
+  if (Array.isArray(found))
+    fail(where, `${file} holds arrays without names: it is not a file of parameters`)
   const arrays: { [name: string]: NDArray } = {}
   for (const [name, array] of Object.entries(found as NamedArrays)) {
     arrays[name.replace(/^(arg|aux):/, '')] = array
@@ -120,10 +124,12 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
     const full = this.prefix + name
     const found = this.#find(full)
     if (found === undefined) {
-      if (value === undefined) fail('ParameterDict', `there is no constant ${full}: give a value to make it`)
+      if (value === undefined)
+        fail('ParameterDict', `there is no constant ${full}: give a value to make it`)
       return this.#add(new Constant(full, value))
     }
-    if (!(found instanceof Constant)) fail('ParameterDict', `${full} is a parameter, not a constant`)
+    if (!(found instanceof Constant))
+      fail('ParameterDict', `${full} is a parameter, not a constant`)
     return found
   }
 
@@ -149,7 +155,10 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
     for (const [name, parameter] of added) {
       const known = this.#params.get(name)
       if (known !== undefined && known !== parameter) {
-        fail('ParameterDict', `two different parameters are called ${name}: make blocks inside nameScope, or give prefixes`)
+        fail(
+          'ParameterDict',
+          `two different parameters are called ${name}: make blocks inside nameScope, or give prefixes`,
+        )
       }
       this.#add(parameter)
     }
@@ -192,11 +201,17 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
    * Writes all parameters to a `.params` file under their full names, less `stripPrefix`.
    * @throws MXNetError when a name does not begin with it, or a parameter is not initialized.
    */
-  async save(file: string, { stripPrefix = '' }: { readonly stripPrefix?: string } = {}): Promise<void> {
+  async save(
+    file: string,
+    { stripPrefix = '' }: { readonly stripPrefix?: string } = {},
+  ): Promise<void> {
     const arrays: { [name: string]: NDArray } = {}
     for (const [name, parameter] of this) {
       if (!name.startsWith(stripPrefix)) {
-        fail('ParameterDict', `${name} does not begin with the prefix '${stripPrefix}' that is to be stripped`)
+        fail(
+          'ParameterDict',
+          `${name} does not begin with the prefix '${stripPrefix}' that is to be stripped`,
+        )
       }
       arrays[name.slice(stripPrefix.length)] = parameter.reduce()
     }
@@ -207,7 +222,10 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
    * Reads parameters from a file that `save` or `export` wrote.
    * @throws MXNetError naming parameters that are missing or too many, unless the options allow it.
    */
-  async load(file: string, options: LoadOptions & { readonly restorePrefix?: string } = {}): Promise<void> {
+  async load(
+    file: string,
+    options: LoadOptions & { readonly restorePrefix?: string } = {},
+  ): Promise<void> {
     this.loadDict(await loadNamed('ParameterDict', file), { ...options, file })
   }
 
@@ -216,7 +234,12 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
     arrays: NamedArrays,
     options: LoadOptions & { readonly restorePrefix?: string; readonly file?: string } = {},
   ): void {
-    const { restorePrefix = '', file = 'the arrays', allowMissing = false, ignoreExtra = false } = options
+    const {
+      restorePrefix = '',
+      file = 'the arrays',
+      allowMissing = false,
+      ignoreExtra = false,
+    } = options
     const found = new Map<string, NDArray>()
     for (const [name, array] of Object.entries(arrays)) {
       const plain = name.replace(/^(arg|aux):/, '')
@@ -224,13 +247,17 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
     }
     if (!allowMissing) {
       const missing = [...this.keys()].filter((name) => !found.has(name))
-      if (missing.length > 0) fail('ParameterDict', `${file} lacks ${missing.join(', ')}: allowMissing leaves them alone`)
+      if (missing.length > 0)
+        fail('ParameterDict', `${file} lacks ${missing.join(', ')}: allowMissing leaves them alone`)
     }
     for (const [name, array] of found) {
       const parameter = this.#params.get(name)
       if (parameter !== undefined) parameter.loadInit(array, options)
       else if (!ignoreExtra) {
-        fail('ParameterDict', `${file} has ${name}, which is no parameter here: ignoreExtra passes it over`)
+        fail(
+          'ParameterDict',
+          `${file} has ${name}, which is no parameter here: ignoreExtra passes it over`,
+        )
       }
     }
   }
@@ -250,12 +277,17 @@ export class ParameterDict implements Iterable<[string, Parameter]> {
 function mergeOptions(parameter: Parameter, options: ParameterOptions): void {
   const { shape, ...rest } = options
   const clash = (name: string, have: unknown, want: unknown): never =>
-    fail('ParameterDict', `${parameter.name} exists with ${name} ${String(have)}, not ${String(want)}`)
+    fail(
+      'ParameterDict',
+      `${parameter.name} exists with ${name} ${String(have)}, not ${String(want)}`,
+    )
   if (shape !== undefined && shape !== null) {
     const wanted = (typeof shape === 'number' ? [shape] : shape).map((d) => d ?? 0)
     const have = parameter.shape
     const merged = wanted.map((d, i) => d || (have?.[i] ?? 0))
-    const fits = have === null || (have.length === wanted.length && have.every((d, i) => d === 0 || d === merged[i]))
+    const fits =
+      have === null ||
+      (have.length === wanted.length && have.every((d, i) => d === 0 || d === merged[i]))
     if (!fits) clash('shape', `(${have})`, `(${wanted})`)
     parameter.shape = merged
   }

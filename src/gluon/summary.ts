@@ -37,7 +37,8 @@ export function printSummary(block: Block, inputs: readonly Tensor[]): string {
   }
   block.apply((b) => {
     if (b.hybridized) fail('summary', `${b.name} is hybridized: call hybridize(false) first`)
-    if (!b.listsOnly) handles.push(b.registerForwardHook((own, _inputs, output) => note(own, output)))
+    if (!b.listsOnly)
+      handles.push(b.registerForwardHook((own, _inputs, output) => note(own, output)))
   })
   try {
     block(...inputs)
@@ -61,4 +62,8 @@ export function printSummary(block: Block, inputs: readonly Tensor[]): string {
   ].join('\n')
 }
 
-const shapes = (tensors: readonly Tensor[]): string => tensors.flat().map((t) => formatShape(t.shape)).join(', ')
+const shapes = (tensors: readonly Tensor[]): string =>
+  tensors
+    .flat()
+    .map((t) => formatShape(t.shape))
+    .join(', ')

@@ -55,7 +55,10 @@ export class Trainer {
     this.#params = listOf(params)
     if (optimizer instanceof Optimizer) {
       if (optimizerParams !== null && Object.keys(optimizerParams).length > 0) {
-        fail('Trainer', 'optimizerParams are given with an optimizer that is made already: leave them out')
+        fail(
+          'Trainer',
+          'optimizerParams are given with an optimizer that is made already: leave them out',
+        )
       }
       this.#optimizer = optimizer
     } else {
@@ -118,7 +121,10 @@ export class Trainer {
 
   #rescale(where: string, batchSize: number | undefined): void {
     if (typeof batchSize !== 'number' || !(batchSize > 0)) {
-      fail('Trainer', `${where} is given the batch size ${String(batchSize)}: it must be a number above 0`)
+      fail(
+        'Trainer',
+        `${where} is given the batch size ${String(batchSize)}: it must be a number above 0`,
+      )
     }
     this.#optimizer.rescaleGrad = this.#scale / batchSize
   }
@@ -165,7 +171,10 @@ function listOf(params: Trainable): Parameter[] {
     : [...(params as Iterable<Parameter>)]
   for (const p of list) {
     if (!(p instanceof Parameter)) {
-      fail('Trainer', `${String(p)} is not a Parameter: give net.collectParams() or a list of Parameters`)
+      fail(
+        'Trainer',
+        `${String(p)} is not a Parameter: give net.collectParams() or a list of Parameters`,
+      )
     }
   }
   return list
@@ -188,7 +197,10 @@ function sharedContexts(params: readonly Parameter[]): readonly Context[] {
     const own = parameter.listCtx()
     if (contexts.length === 0) contexts = own
     if (own.length !== contexts.length || own.some((c, i) => c !== contexts[i])) {
-      fail('Trainer', `${parameter.name} is on ${own.join(', ')}, others on ${contexts.join(', ')}: all must be on the same`)
+      fail(
+        'Trainer',
+        `${parameter.name} is on ${own.join(', ')}, others on ${contexts.join(', ')}: all must be on the same`,
+      )
     }
   }
   return contexts

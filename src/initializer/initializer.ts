@@ -32,6 +32,7 @@ export interface Initializer {
  * }
  * @see MXNet `python/mxnet/initializer.py` (Initializer)
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
 export class Initializer extends Callable {
   readonly #params: { readonly [key: string]: unknown }
 
@@ -51,7 +52,8 @@ export class Initializer extends Callable {
 
   #byName(name: string, array: NDArray): void {
     if (name.endsWith('weight')) return this.initWeight(name, array)
-    if (/(bias|beta|min|running_mean|moving_mean|moving_inv_var|moving_avg)$/.test(name)) array.assign(0)
+    if (/(bias|beta|min|running_mean|moving_mean|moving_inv_var|moving_avg)$/.test(name))
+      array.assign(0)
     else if (/(gamma|max|running_var|moving_var)$/.test(name)) array.assign(1)
     else {
       fail(
@@ -68,7 +70,9 @@ export class Initializer extends Callable {
 
   /** The initializer as MXNet's text, `["xavier", {"magnitude": 3}]`, which `create` reads. */
   dumps(): string {
-    const entries = Object.entries(this.#params).map(([k, v]) => `"${snake(k)}": ${JSON.stringify(v)}`)
+    const entries = Object.entries(this.#params).map(
+      ([k, v]) => `"${snake(k)}": ${JSON.stringify(v)}`,
+    )
     return `["${this.constructor.name.toLowerCase()}", {${entries.join(', ')}}]`
   }
 
@@ -83,7 +87,8 @@ export class Initializer extends Callable {
 }
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
-const camel = (name: string): string => name.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase())
+const camel = (name: string): string =>
+  name.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase())
 
 /** Makes an initializer from its arguments by name. */
 type Maker = (params: { readonly [key: string]: unknown }) => Initializer
@@ -113,7 +118,10 @@ export function register(
  * init.create('zeros') // => ["zero", {}]
  * @see MXNet `initializer.create`
  */
-export function create(value: InitLike, params: { readonly [key: string]: unknown } = {}): Initializer {
+export function create(
+  value: InitLike,
+  params: { readonly [key: string]: unknown } = {},
+): Initializer {
   if (value instanceof Initializer) return value
   if (typeof value !== 'string') {
     fail('init', `${String(value)} is not an initializer: give one, or a name such as 'xavier'`)
@@ -126,7 +134,10 @@ export function create(value: InitLike, params: { readonly [key: string]: unknow
   }
   const make = registry.get(name.toLowerCase())
   if (make === undefined) {
-    fail('init', `no initializer is called '${name}': use one of ${[...registry.keys()].join(', ')}`)
+    fail(
+      'init',
+      `no initializer is called '${name}': use one of ${[...registry.keys()].join(', ')}`,
+    )
   }
   return make(given)
 }

@@ -53,9 +53,14 @@ export class Accuracy extends EvalMetric {
   }
 
   protected override updatePair(label: NDArray, pred: NDArray): void {
-    const classes = sameShape(label.shape, pred.shape) ? pred.size : pred.size / (pred.shape.at(this.axis) ?? 0)
+    const classes = sameShape(label.shape, pred.shape)
+      ? pred.size
+      : pred.size / (pred.shape.at(this.axis) ?? 0)
     if (classes !== label.size) {
-      fail('Accuracy', `labels ${formatShape(label.shape)} and predictions ${formatShape(pred.shape)} do not fit: predictions are classes of the label's shape, or scores along axis ${this.axis}`)
+      fail(
+        'Accuracy',
+        `labels ${formatShape(label.shape)} and predictions ${formatShape(pred.shape)} do not fit: predictions are classes of the label's shape, or scores along axis ${this.axis}`,
+      )
     }
     this.accumulate(
       pred,

@@ -37,7 +37,10 @@ export class CompositeEvalMetric extends EvalMetric<string[], number[]> {
    */
   getMetric(index: number): AnyMetric {
     const found = this.#metrics[index]
-    return found ?? fail('CompositeEvalMetric', `there is no metric ${index}: there are ${this.#metrics.length}`)
+    return (
+      found ??
+      fail('CompositeEvalMetric', `there is no metric ${index}: there are ${this.#metrics.length}`)
+    )
   }
 
   override update(labels: Arrays, preds: Arrays): void {
@@ -91,12 +94,18 @@ export function register<C extends MetricClass>(klass: C, aliases: readonly stri
 export function create(metric: readonly (AnyMetric | string)[]): CompositeEvalMetric
 export function create<M extends AnyMetric>(metric: M): M
 export function create(metric: AnyMetric | string, options?: object): AnyMetric
-export function create(metric: AnyMetric | string | readonly (AnyMetric | string)[], options?: object): AnyMetric {
+export function create(
+  metric: AnyMetric | string | readonly (AnyMetric | string)[],
+  options?: object,
+): AnyMetric {
   if (metric instanceof EvalMetric) return metric
   if (Array.isArray(metric)) return new CompositeEvalMetric(metric)
   const klass = registry.get(String(metric).toLowerCase())
   if (klass === undefined) {
-    fail('metric', `no metric is called '${String(metric)}': use one of ${[...registry.keys()].join(', ')}`)
+    fail(
+      'metric',
+      `no metric is called '${String(metric)}': use one of ${[...registry.keys()].join(', ')}`,
+    )
   }
   return new klass(options as never)
 }

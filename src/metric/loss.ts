@@ -33,6 +33,10 @@ export class Loss extends EvalMetric {
   }
 
   protected override updatePair(_label: NDArray, values: NDArray): void {
-    this.accumulate(values, (total) => applyInto(addSum, [total, values], undefined, [total]), values.size)
+    this.accumulate(
+      values,
+      (total) => applyInto(addSum, [total, values], undefined, [total]),
+      values.size,
+    )
   }
 }

@@ -84,7 +84,10 @@ export class EvalMetric<Name = string, Value = number> {
   update(labels: Arrays, preds: Arrays): void {
     const [l, p] = [listOf(labels), listOf(preds)]
     if (l.length !== p.length) {
-      fail(this.constructor.name, `${l.length} labels and ${p.length} predictions given: as many are needed`)
+      fail(
+        this.constructor.name,
+        `${l.length} labels and ${p.length} predictions given: as many are needed`,
+      )
     }
     withFrame({ recording: false }, () => {
       p.forEach((pred, i) => {
@@ -98,10 +101,20 @@ export class EvalMetric<Name = string, Value = number> {
     labels: { readonly [name: string]: NDArray },
     preds: { readonly [name: string]: NDArray },
   ): void {
-    const chosen = (from: { readonly [name: string]: NDArray }, names: readonly string[] | null): NDArray[] =>
+    const chosen = (
+      from: { readonly [name: string]: NDArray },
+      names: readonly string[] | null,
+    ): NDArray[] =>
       names === null
         ? Object.values(from)
-        : names.map((n) => from[n] ?? fail(this.constructor.name, `there is no array ${n}: there are ${Object.keys(from).join(', ')}`))
+        : names.map(
+            (n) =>
+              from[n] ??
+              fail(
+                this.constructor.name,
+                `there is no array ${n}: there are ${Object.keys(from).join(', ')}`,
+              ),
+          )
     this.update(chosen(labels, this.#labelNames), chosen(preds, this.#outputNames))
   }
 

@@ -55,11 +55,20 @@ const adamRule: Rule = ([w, g, m, v], [lr, wd, rescale, beta1, beta2, epsilon], 
 }
 
 /** Runs a rule at every point; the gradient takes part in the weight's dtype. */
-function run(where: string, rule: Rule, arrays: readonly Tensor[], numbers: readonly Tensor[], limit: number): Tensor[] {
+function run(
+  where: string,
+  rule: Rule,
+  arrays: readonly Tensor[],
+  numbers: readonly Tensor[],
+  limit: number,
+): Tensor[] {
   const { dtype, shape } = arrays[0]!
   for (const a of arrays) {
     if (a.ndim !== shape.length || a.shape.some((d, i) => d !== shape[i])) {
-      fail(where, `arrays of shapes (${arrays.map((x) => x.shape.join(', ')).join('), (')}): they must be the same`)
+      fail(
+        where,
+        `arrays of shapes (${arrays.map((x) => x.shape.join(', ')).join('), (')}): they must be the same`,
+      )
     }
   }
   const inputs = [...arrays, ...numbers].map((t) => castTo(t, dtype))
@@ -70,7 +79,12 @@ function run(where: string, rule: Rule, arrays: readonly Tensor[], numbers: read
   return Array.from({ length: n - 1 }, (_, k) => result(k))
 }
 
-function define<S extends Schema>(name: string, inputs: readonly string[], attrs: S, rule: Rule): OpDef {
+function define<S extends Schema>(
+  name: string,
+  inputs: readonly string[],
+  attrs: S,
+  rule: Rule,
+): OpDef {
   const op = defineOp({
     name,
     inputs,
@@ -186,7 +200,11 @@ function update<T extends Tensor>(
  * await nd.sgdUpdate(nd.array([1]), nd.array([2]), { lr: 0.5 }).asArray() // => [0]
  * @see MXNet `sgd_update`
  */
-export function sgdUpdate<T extends Tensor>(weight: T, grad: T, options: Given<Options> & { out?: T }): T {
+export function sgdUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  options: Given<Options> & { out?: T },
+): T {
   return update(sgdOp, weight, grad, [], options)
 }
 

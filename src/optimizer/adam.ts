@@ -31,7 +31,11 @@ export class Adam extends Optimizer {
   readonly epsilon: number
 
   constructor(options: AdamOptions = {}) {
-    super({ ...options, learningRate: options.learningRate ?? 0.001 }, ['beta1', 'beta2', 'epsilon'])
+    super({ ...options, learningRate: options.learningRate ?? 0.001 }, [
+      'beta1',
+      'beta2',
+      'epsilon',
+    ])
     this.beta1 = options.beta1 ?? 0.9
     this.beta2 = options.beta2 ?? 0.999
     this.epsilon = options.epsilon ?? 1e-8

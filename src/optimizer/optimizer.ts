@@ -129,7 +129,10 @@ export class Optimizer {
    */
   setLearningRate(lr: number): void {
     if (this.lrScheduler !== null) {
-      fail(this.constructor.name, 'a scheduler sets the learning rate: change the scheduler instead')
+      fail(
+        this.constructor.name,
+        'a scheduler sets the learning rate: change the scheduler instead',
+      )
     }
     this.lr = lr
   }
@@ -151,7 +154,9 @@ export class Optimizer {
 
   #param(index: number): Multipliers | undefined {
     const params = this.#params ?? {}
-    return params instanceof Map ? params.get(index) : (params as { [i: number]: Multipliers })[index]
+    return params instanceof Map
+      ? params.get(index)
+      : (params as { [i: number]: Multipliers })[index]
   }
 
   /** Tells which device's copies are updated next: each has counts of its own. */
@@ -196,7 +201,10 @@ export class Optimizer {
 
   /** Updates one parameter in place. */
   update(index: number, _weight: NDArray, _grad: NDArray, _state: OptimizerState): void {
-    fail(this.constructor.name, `update is not implemented and parameter ${index} needs it: override it`)
+    fail(
+      this.constructor.name,
+      `update is not implemented and parameter ${index} needs it: override it`,
+    )
   }
 
   /** Updates many parameters in place; by default one after the other. */
@@ -258,10 +266,16 @@ export function register<C extends OptimizerClass>(klass: C): C {
  * optimizer.create('adam', { learningRate: 0.001 })
  * @see MXNet `Optimizer.create_optimizer`
  */
-export function create(name: string, options: { readonly [name: string]: unknown } = {}): Optimizer {
+export function create(
+  name: string,
+  options: { readonly [name: string]: unknown } = {},
+): Optimizer {
   const klass = registry.get(name.toLowerCase())
   if (klass === undefined) {
-    fail('optimizer', `no optimizer is called '${name}': use one of ${[...registry.keys()].join(', ')}`)
+    fail(
+      'optimizer',
+      `no optimizer is called '${name}': use one of ${[...registry.keys()].join(', ')}`,
+    )
   }
   return new klass(options as never)
 }

@@ -28,8 +28,13 @@ export class Updater {
   }
 
   /** Updates many parameters in place, in as few calls as the optimizer can. */
-  updateAll(indices: readonly number[], grads: readonly NDArray[], weights: readonly NDArray[]): void {
-    if (frame.recording) return withFrame({ recording: false }, () => this.updateAll(indices, grads, weights))
+  updateAll(
+    indices: readonly number[],
+    grads: readonly NDArray[],
+    weights: readonly NDArray[],
+  ): void {
+    if (frame.recording)
+      return withFrame({ recording: false }, () => this.updateAll(indices, grads, weights))
     if (!this.optimizer.multiPrecision) return this.#apply(indices, grads, weights)
     const full = weights.map((weight, i) => this.#masterOf(indices[i]!, weight))
     const precise = grads.map((grad, i) => (full[i] === weights[i] ? grad : grad.astype('float32')))

@@ -39,7 +39,9 @@ test('Xavier scales by the fans', async () => {
   const u = await values(x)
   expect(Math.max(...u.map(Math.abs))).toBeLessThanOrEqual(0.2461831)
   expect(Math.max(...u.map(Math.abs))).toBeGreaterThan(0.23)
-  expect(() => new init.Xavier().initWeight('b', nd.zeros([3]))).toThrow(/\[Xavier\] b has shape \(3,\)/)
+  expect(() => new init.Xavier().initWeight('b', nd.zeros([3]))).toThrow(
+    /\[Xavier\] b has shape \(3,\)/,
+  )
 })
 
 test('the end of a name decides when an initializer is called', async () => {

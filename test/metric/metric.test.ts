@@ -6,7 +6,14 @@ import { expect, test } from 'vitest'
 test('accuracy of classes and of scores', async () => {
   const acc = new metric.Accuracy()
   expect(await acc.get()).toEqual(['accuracy', Number.NaN])
-  acc.update(nd.array([0, 1, 1]), nd.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]))
+  acc.update(
+    nd.array([0, 1, 1]),
+    nd.array([
+      [0.9, 0.1],
+      [0.8, 0.2],
+      [0.3, 0.7],
+    ]),
+  )
   expect((await acc.get())[1]).toBeCloseTo(2 / 3)
   acc.update(nd.array([2, 2]), nd.array([2, 0]))
   expect((await acc.get())[1]).toBeCloseTo(3 / 5)
@@ -57,7 +64,10 @@ test('nothing is recorded', async () => {
 test('several metrics as one, by name', async () => {
   const both = metric.create(['acc', new metric.Loss()])
   both.update(nd.array([1, 0]), nd.array([1, 1]))
-  expect(await both.get()).toEqual([['accuracy', 'loss'], [0.5, 1]])
+  expect(await both.get()).toEqual([
+    ['accuracy', 'loss'],
+    [0.5, 1],
+  ])
   expect(metric.create('Accuracy')).toBeInstanceOf(metric.Accuracy)
   expect(() => metric.create('acuracy')).toThrow(/no metric is called 'acuracy'/)
 })

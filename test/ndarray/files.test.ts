@@ -1,16 +1,20 @@
 /** `.params` files: those of MXNet read exactly, ours read back, damaged ones are refused in words. */
 
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MXNetError } from '../../src/base/error.ts'
 import { decodeParams, encodeParams, type StoredArray } from '../../src/ndarray/params.ts'
+import { type NDArray, nd } from '../../src/node.ts'
 import { goldenPath, readNpz } from '../golden/npy.ts'
 
-const legacy = '/work/shared/golden/mxnet-fixtures/legacy_ndarray.v0'
+const legacy = fileURLToPath(
+  new URL('../../../shared/golden/mxnet-fixtures/legacy_ndarray.v0', import.meta.url),
+)
 const read = (name: string): Uint8Array => readFileSync(goldenPath(name))
 
 const sample: StoredArray[] = [
@@ -162,5 +166,71 @@ describe('decodeParams', () => {
       }),
       { numRuns: 3000 },
     )
+  })
+})
+
+describe('save and load', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mxnet-ts-files-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  it('gives back names, shapes, dtypes and elements', async () => {
+    const file = join(folder, 'dict.params')
+    const data = {
+      'dense0.weight': nd.array([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+      view: nd.arange(6).reshape([2, 3]).transpose(),
+      picked: nd.arange(6).at('1:5:2'),
+      number: nd.array(2.5),
+      none: nd.zeros([0, 3]),
+      ids: nd.array(BigInt64Array.of(-1n, 2n ** 40n)),
+      mask: nd.array([true, false]),
+    }
+    await nd.save(file, data)
+    const back = (await nd.load(file)) as Record<string, NDArray>
+    expect(Object.keys(back)).toEqual(Object.keys(data))
+    for (const [name, x] of Object.entries(data)) {
+      expect([back[name]!.shape, back[name]!.dtype]).toEqual([x.shape, x.dtype])
+      expect(await back[name]!.asTypedArray()).toEqual(await x.asTypedArray())
+      expect(String(back[name]!.context)).toBe('cpu(0)')
+    }
+    expect(await readdir(folder)).toEqual(['dict.params'])
+  })
+
+  it('writes the bytes that MXNet 1.9.1 writes', async () => {
+    const single = nd.loadFromBuffer(read('mxnet-nd/single.params')) as NDArray[]
+    expect(single).toHaveLength(1)
+    expect(Buffer.compare(await nd.saveToBuffer(single[0]!), read('mxnet-nd/single.params'))).toBe(
+      0,
+    )
+    const net = nd.loadFromBuffer(read('mxnet-nets/mlp/net.params')) as Record<string, NDArray>
+    expect(Buffer.compare(await nd.saveToBuffer(net), read('mxnet-nets/mlp/net.params'))).toBe(0)
+  })
+
+  it('refuses what it cannot hold, by name', async () => {
+    expect(() => nd.loadFromBuffer(read('mxnet-nd/dict.params'))).toThrow(
+      '[loadFromBuffer] array arr_float16 is float16, which is not supported yet',
+    )
+    await expect(nd.load(join(folder, 'none.params'))).rejects.toThrow(
+      /^\[load\] cannot read '.*none\.params': ENOENT/,
+    )
+    await expect(nd.save(join(folder, 'no', 'x.params'), [nd.ones([1])])).rejects.toThrow(
+      /^\[save\] cannot write/,
+    )
+    await expect(nd.save(join(folder, 'x'), [1] as never)).rejects.toThrow('[save] 0 is number')
+    await expect(nd.save(join(folder, 'x'), null as never)).rejects.toThrow(
+      '[save] nothing was given',
+    )
+  })
+
+  it('leaves the old file whole when writing fails', async () => {
+    const file = join(folder, 'kept')
+    await mkdir(join(file, 'in the way'), { recursive: true })
+    await expect(nd.save(file, [nd.ones([1])])).rejects.toThrow('[save] cannot write')
+    expect((await readdir(folder)).filter((name) => name.endsWith('.part'))).toEqual([])
   })
 })

@@ -1,11 +1,13 @@
 /** Printing equals NumPy's text, element for element and line for line. */
 
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { gpu } from '../../src/base/context.ts'
 import { type DType, dtypeInfo, type TypedArray } from '../../src/base/dtype.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { formatArray, formatValues } from '../../src/ndarray/print.ts'
+import { nd } from '../../src/node.ts'
 import { goldenPath } from '../golden/npy.ts'
 
 interface Case {
@@ -71,6 +73,18 @@ describe('formatArray', () => {
     expect(formatArray(fake([2, 2], Float32Array.of(1, 2, 3, 4), true))).toBe(text)
     expect(formatArray(fake([], Float32Array.of(3), true))).toBe('\n3.0\n<NDArray  @cpu(0)>')
     expect(formatArray(fake([0, 3], new Float32Array(0), true))).toBe('\n[]\n<NDArray 0x3 @cpu(0)>')
+  })
+
+  it('prints arrays, views, and the edges of large arrays', () => {
+    const x = nd.arange(6).reshape([2, 3])
+    expect(`${x}`).toBe('\n[[0. 1. 2.]\n [3. 4. 5.]]\n<NDArray 2x3 @cpu(0)>')
+    expect(`${x.T}`).toBe('\n[[0. 3.]\n [1. 4.]\n [2. 5.]]\n<NDArray 3x2 @cpu(0)>')
+    expect(inspect(x)).toBe(`${x}`)
+    for (const shape of [[7, 200], [2000], [5, 300, 3], [1200, 1], [10, 10, 11]]) {
+      const large = nd.arange(shape.reduce((a, b) => a * b)).reshape(shape)
+      const text = formatValues(large.asTypedArraySync(), shape, 'float32')
+      expect(`${large}`).toBe(`\n${text}\n<NDArray ${shape.join('x')} @cpu(0)>`)
+    }
   })
 
   it('leaves the elements out where the device cannot block', () => {

@@ -39,8 +39,22 @@ test('adam corrects its bias in the learning rate', async () => {
 
 test('many parameters are updated as one by one', async () => {
   for (const name of ['sgd', 'adam']) {
-    const make = (): NDArray[] => [nd.array([[1, 2], [3, 4]]), nd.array([5]), nd.array([6, 7])]
-    const grads = [nd.array([[1, 1], [2, 2]]), nd.array([-1]), nd.array([0.5, 0])]
+    const make = (): NDArray[] => [
+      nd.array([
+        [1, 2],
+        [3, 4],
+      ]),
+      nd.array([5]),
+      nd.array([6, 7]),
+    ]
+    const grads = [
+      nd.array([
+        [1, 1],
+        [2, 2],
+      ]),
+      nd.array([-1]),
+      nd.array([0.5, 0]),
+    ]
     const [single, many] = [make(), make()]
     const options = { learningRate: 0.1, wd: 0.01 }
     const [a, b] = [0, 1].map(() => optimizer.getUpdater(optimizer.create(name, options)))
@@ -50,7 +64,8 @@ test('many parameters are updated as one by one', async () => {
       })
       b!.updateAll([0, 1, 2], grads, many)
     }
-    for (let i = 0; i < 3; i++) await near(many[i]!, [...(await single[i]!.asTypedArray())].map(Number))
+    for (let i = 0; i < 3; i++)
+      await near(many[i]!, [...(await single[i]!.asTypedArray())].map(Number))
   }
 })
 
@@ -60,7 +75,11 @@ test('multipliers and schedulers reach each parameter', async () => {
     seen.push(n)
     return 1 / n
   }
-  const sgd = new optimizer.SGD({ lrScheduler, paramDict: { 1: { lrMult: 0.5, wdMult: 0 } }, wd: 0.1 })
+  const sgd = new optimizer.SGD({
+    lrScheduler,
+    paramDict: { 1: { lrMult: 0.5, wdMult: 0 } },
+    wd: 0.1,
+  })
   const [a, b] = [nd.array([1]), nd.array([1])]
   sgd.updateAll([0, 1], [a, b], [nd.array([1]), nd.array([1])], [[], []])
   expect(seen).toEqual([1, 1])
@@ -71,7 +90,9 @@ test('multipliers and schedulers reach each parameter', async () => {
 
 test('what does not exist is an error', () => {
   expect(() => optimizer.create('sdg')).toThrow(MXNetError)
-  expect(() => optimizer.create('sgd', { learning_rate: 0.1 })).toThrow(/\[SGD\] unknown option learning_rate/)
+  expect(() => optimizer.create('sgd', { learning_rate: 0.1 })).toThrow(
+    /\[SGD\] unknown option learning_rate/,
+  )
 })
 
 test('half precision keeps a float32 copy where it is asked for', () => {

@@ -1,20 +1,21 @@
 /** The WebAssembly backend: one shared memory, and kernels generated for it at run time. */
 
+import { itemSize } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
 import { Heap } from '../../base/heap.ts'
-import { type Expr, constant, rewrite } from '../../prim/expr.ts'
+import { constant, type Expr, rewrite } from '../../prim/expr.ts'
 import {
+  type ContractKernel,
   contractAsLoop,
   type Kernel,
   type LoopKernel,
   type ScatterKernel,
 } from '../../prim/kernel.ts'
 import type { Backend, Compiled } from '../backend.ts'
+import { type ProductHost, Products } from './contract.ts'
 import { planOf } from './frame.ts'
 import { idle, Structures } from './launch.ts'
-import { normalize, type Nest } from './nest.ts'
-import { itemSize } from '../../base/dtype.ts'
-import { nodesOf } from './nest.ts'
+import { type Nest, nodesOf, normalize } from './nest.ts'
 import { neutral } from './reduce.ts'
 
 /** Settings of the backend. */
@@ -41,13 +42,15 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   return new Device(memory, options)
 }
 
-class Device implements WasmBackend {
+class Device implements WasmBackend, ProductHost {
   readonly name = 'wasm'
   readonly canBlock = true
   readonly wasmMemory: WebAssembly.Memory
   readonly #heap: Heap
   readonly #limit: number
   readonly #structures: Structures
+  readonly #products: Products
+  #scratch = { address: 0, bytes: 0, live: 0 }
   /** The whole memory; made anew when it has grown. */
   #bytes: Uint8Array
 
@@ -56,6 +59,7 @@ class Device implements WasmBackend {
     this.#bytes = new Uint8Array(memory.buffer)
     this.#limit = Math.min(options.limit ?? 2 ** 32, 2 ** 32)
     this.#structures = new Structures(memory, options.structures ?? 4096)
+    this.#products = new Products(this)
     this.#heap = new Heap({
       start: 1024,
       limit: this.#limit - slackBytes,
@@ -112,8 +116,19 @@ class Device implements WasmBackend {
 
   async sync(): Promise<void> {}
 
+  scratch(bytes: number): number {
+    const held = this.#scratch
+    if (bytes <= held.bytes) return held.address
+    if (held.bytes > 0) this.#heap.free(held.address)
+    this.#scratch = { address: 0, bytes: 0, live: 0 }
+    const before = this.#heap.live
+    const address = this.alloc(bytes)
+    this.#scratch = { address, bytes, live: this.#heap.live - before }
+    return address
+  }
+
   memory() {
-    return { live: this.#heap.live, reserved: this.wasmMemory.buffer.byteLength }
+    return { live: this.#heap.live - this.#scratch.live, reserved: this.wasmMemory.buffer.byteLength }
   }
 
   compile(kernel: Kernel): Compiled {
@@ -121,12 +136,17 @@ class Device implements WasmBackend {
       case 'loop':
         return this.#loop(kernel)
       case 'contract':
-        return this.#loop(contractAsLoop(kernel))
+        return this.#contract(kernel)
       case 'scatter':
         return this.#scatter(kernel)
       default:
         return kernel satisfies never
     }
+  }
+
+  #contract(kernel: ContractKernel): Compiled {
+    if (kernel.b === 0 || kernel.m === 0 || kernel.n === 0) return idle
+    return this.#products.compile(kernel) ?? this.#loop(contractAsLoop(kernel))
   }
 
   #loop(kernel: LoopKernel): Compiled {

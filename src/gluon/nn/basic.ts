@@ -53,7 +53,13 @@ export class Dense extends HybridBlock {
     if (!Number.isInteger(units) || units <= 0) {
       fail('Dense', `units is ${String(units)}: it must be an integer above 0`)
     }
-    const { dtype = 'float32', flatten = true, useBias = true, activation = null, inUnits = 0 } = options
+    const {
+      dtype = 'float32',
+      flatten = true,
+      useBias = true,
+      activation = null,
+      inUnits = 0,
+    } = options
     this.#units = units
     this.#flatten = flatten
     this.weight = this.params.get('weight', {
@@ -222,6 +228,7 @@ export class HybridLambda extends HybridBlock {
 }
 
 function checkFunction<F>(where: string, fn: F): F {
-  if (typeof fn !== 'function') fail(where, `${String(fn)} is not a function: give one, such as (x) => x.relu()`)
+  if (typeof fn !== 'function')
+    fail(where, `${String(fn)} is not a function: give one, such as (x) => x.relu()`)
   return fn
 }

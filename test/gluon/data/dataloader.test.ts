@@ -10,7 +10,7 @@ import {
   SimpleDataset,
 } from '../../../src/gluon/data/index.ts'
 import { RowProgram } from '../../../src/ndarray/rows.ts'
-import { NDArray, nd, random } from './root.ts'
+import { NDArray, nd, random } from '../../../src/node.ts'
 
 async function collect<B>(loader: AsyncIterable<B>): Promise<B[]> {
   const out: B[] = []
@@ -151,14 +151,25 @@ const batched: Record<string, Transform> = {
   ],
   'integer sum': (data) => data.astype('int32').sum({ axis: [0, 1] }),
   constant: (data, label) => [data, label.zerosLike(), nd.onesLike(data)],
+  'several roundings': (data, label) => {
+    const x = data.astype('float32').div(255).sub(0.485)
+    return [
+      x.div(0.229).maximum(x),
+      x.transpose(),
+      label.astype('float32').mul(0.1).add(0.3),
+      label,
+    ]
+  },
   'one hot': (_data, label) => nd.oneHot(label, 7),
 }
+
+const captured = nd.ones([4, 3, 1])
 
 /** Transforms that do not. */
 const plain: Record<string, Transform> = {
   'reads a value': (data, label) => (label.asScalarSync() > 3 ? data : data.mul(0)),
   'random of JavaScript': (data) => data.astype('float32').mul(Math.random() < 2 ? 1 : 0),
-  'captured array': (data) => data.astype('float32').sub(nd.ones([4, 3, 1])),
+  'captured array': (data) => data.astype('float32').sub(captured),
   'float sum': (data) => data.astype('float32').mul(0.1).sum(),
   'no array': (_data, label) => [label, 5],
   product: (data) =>
@@ -190,6 +201,33 @@ describe('transforms on batches', () => {
   it.each(Object.entries(plain))('%s: runs sample by sample', async (_, transform) => {
     expect(RowProgram.of([images, labels], transform as never)).toBeNull()
     const [fast, slow] = await bothWays(transform)
+    expect(fast).toEqual(slow)
+  })
+
+  it('is one operator where nothing is rounded twice', () => {
+    const scale = (data: NDArray, label: NDArray) => [
+      data.astype('float32').div(255),
+      label.astype('float32'),
+    ]
+    expect(RowProgram.of([images, labels], scale)!.length).toBe(1)
+    expect(RowProgram.of([images, labels], null)!.length).toBe(1)
+    expect(RowProgram.of([images], (data) => data.astype('float32').div(255).sub(1))!.length).toBe(
+      2,
+    )
+  })
+
+  it('rounds casts as sample by sample does', async () => {
+    const large = nd
+      .array(Int32Array.from({ length: 40 }, (_, i) => 2 ** 24 + 1 + 7919 * i))
+      .reshape([10, 4])
+    const fine = nd.array(Float64Array.from({ length: 10 }, (_, i) => Math.PI * (i + 1)))
+    const from = new ArrayDataset(large, fine)
+    const transform: Transform = (a, b) => [
+      a.astype('float32').div(3),
+      b.astype('float32').div(7),
+      b.div(7),
+    ]
+    const [fast, slow] = await bothWays(transform, from)
     expect(fast).toEqual(slow)
   })
 

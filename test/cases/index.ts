@@ -1,0 +1,22 @@
+/** The operator table: one row for each registered operator. */
+
+import { binaryRows } from './binary.ts'
+import { creationRows } from './creation.ts'
+import { denseRows } from './dense.ts'
+import { indexingRows } from './indexing.ts'
+import { movementRows } from './movement.ts'
+import { reduceRows } from './reduce.ts'
+import type { Row } from './row.ts'
+import { unaryRows } from './unary.ts'
+import { updateRows } from './update.ts'
+
+export const rows: readonly Row[] = [
+  ...unaryRows,
+  ...binaryRows,
+  ...movementRows,
+  ...reduceRows,
+  ...indexingRows,
+  ...denseRows,
+  ...creationRows,
+  ...updateRows,
+]
