@@ -81,7 +81,7 @@ export function importsOf(text) {
   const forms = [
     /^\s*(?:import|export)\b[^'"`;=()]*?\bfrom\s*['"]([^'"]+)['"]/gm,
     /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\bimport\(\s*['"]([^'"]+)['"]/g,
+    /(?<!\.)\bimport\(\s*['"]([^'"]+)['"]/g,
   ]
   return forms
     .flatMap((form) => [...code.matchAll(form)])

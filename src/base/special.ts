@@ -16,10 +16,10 @@ export function erf(x: number): number {
   return (2 / rootPi) * Math.exp(-x * x) * sum
 }
 
-/** 1 - erf(a) for a ≥ 2.5, by its continued fraction. */
+/** 1 - erf(a) for a ≥ 1.5, by its continued fraction. */
 function erfcTail(a: number): number {
   let fraction = 0
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction)
+  for (let n = 150; n > 0; n--) fraction = n / 2 / (a + fraction)
   return Math.exp(-a * a) / rootPi / (a + fraction)
 }
 
@@ -32,7 +32,7 @@ export function erfinv(y: number): number {
   const c = 2 / (Math.PI * 0.147) + w / 2
   let x = Math.sqrt(Math.sqrt(c * c - w / 0.147) - c)
   for (let i = 0; i < 3; i++) {
-    const excess = x < 2.5 ? erf(x) - a : 1 - a - erfcTail(x)
+    const excess = x < 1.5 ? erf(x) - a : 1 - a - erfcTail(x)
     const step = (excess * rootPi) / (2 * Math.exp(-x * x))
     x -= step / (1 + x * step)
   }
@@ -58,7 +58,7 @@ function lanczosSum(x: number): number {
 export function gamma(x: number): number {
   if (x === 0) return 1 / x
   if (x > 171.7) return Infinity
-  if (x < 0 && Number.isInteger(x)) return Number.NaN
+  if (x < 0 && (Number.isInteger(x) || x === -Infinity)) return Number.NaN
   if (x < -190) return 0
   let z = x
   let factor = 1

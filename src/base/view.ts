@@ -45,9 +45,10 @@ export function broadcast(view: View, shape: Shape): View {
 
 /** Takes `size` elements of each axis from `begin` in steps of `step` (negative steps run backwards). */
 export function slice(view: View, begin: Shape, step: readonly number[], size: Shape): View {
+  const empty = size.includes(0)
   let offset = view.offset
   const strides = view.strides.map((s, i) => {
-    if (size[i]! > 0) offset += begin[i]! * s
+    if (!empty) offset += begin[i]! * s
     return s * step[i]!
   })
   return { shape: size, strides, offset }

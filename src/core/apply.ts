@@ -70,6 +70,7 @@ export function applyBound(
   targets?: readonly Tensor[],
 ): readonly Tensor[] {
   if (frame.tracing || hasSym(inputs)) return place(bound, inputs, scalars)
+  if (bound.op.spec.check) bound.instance(inputs)
   bound.op.spec.check?.(inputs.flatMap((t) => (t === null || t === undefined ? [] : [t.aval])), scalars as readonly number[])
   return frame.eager(bound, inputs, scalars as readonly number[], targets)
 }

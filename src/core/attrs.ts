@@ -1,6 +1,6 @@
 /** Attribute schemas: one line an attribute gives its static type, default, check and wire text. */
 
-import { checkDType, type DType } from '../base/dtype.ts'
+import { type DType, dtypeInfo, dtypes } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { Tensor } from './tensor.ts'
 
@@ -162,11 +162,13 @@ function intsOrNull<D extends readonly (number | null)[] | undefined = undefined
   })
 }
 
+const supported = dtypes.filter((name) => dtypeInfo(name).supported)
+
 function dtype<D extends DType | undefined = undefined>(fallback?: D): Made<DType, D> {
-  const normalize = (v: unknown): DType => checkDType('dtype', v)
+  const normalize = (v: unknown): DType | undefined => supported.find((name) => name === v)
   return make<DType, D>({
     fallback: fallback as DType | undefined,
-    wants: "a dtype such as 'float32'",
+    wants: `a dtype: ${supported.join(', ')}`,
     normalize,
     parse: normalize,
     format: String,

@@ -7,7 +7,7 @@ import type { View } from '../base/view.ts'
 import type { Compiled } from '../backend/backend.ts'
 import type { Aval } from '../core/aval.ts'
 import type { Graph } from '../core/graph.ts'
-import { fuse, type Fused } from '../passes/fuse.ts'
+import { fuse, type Fused, type Step } from '../passes/fuse.ts'
 import { planMemory } from '../passes/memory.ts'
 import type { Expr } from '../prim/expr.ts'
 import { operands } from '../prim/expr.ts'
@@ -155,23 +155,43 @@ export class Plan {
   }
 }
 
-/** Pairs "input > buffer" for which the one kernel reads and writes each element at the same place. */
+/**
+ * Pairs "input > buffer" where a result may be written over the input: its kernel reads and writes each element
+ * at the same place, and no other kernel reads the input afterwards.
+ */
 function inPlacePairs(fused: Fused): Set<string> {
   const pairs = new Set<string>()
-  const step = fused.steps[0]
-  if (fused.steps.length !== 1 || step?.kernel.kind !== 'loop') return pairs
-  const { kernel, buffers } = step
-  if (kernel.reduce.length > 0 || kernel.body.some(displaced)) return pairs
-  const [ins, outs] = [kernel.inputs, kernel.outputs]
-  outs.forEach((o, j) => {
-    const target = buffers[ins.length + j]!
-    fused.buffers.forEach((b, number) => {
-      if (b.input === null) return
-      const same = ins.every((x, i) => buffers[i] !== number || (x.offset === o.offset && sameShape(x.strides, o.strides)))
-      if (same) pairs.add(`${b.input}>${target}`)
+  const { steps, buffers } = fused
+  const results = new Set(fused.outputs.map((o) => o.buffer))
+  const lastRead = new Map<number, number>()
+  const writers = new Map<number, number[]>()
+  steps.forEach((step, at) => {
+    const count = outputCount(step)
+    step.buffers.forEach((b, i) => {
+      if (i < step.buffers.length - count) lastRead.set(b, at)
+      else writers.set(b, [...(writers.get(b) ?? []), at])
     })
   })
+  for (const [target, at] of writers) {
+    if (!results.has(target) || at.length !== 1) continue
+    const step = steps[at[0]!]!
+    buffers.forEach((b, number) => {
+      if (b.input === null || fused.outputs.some((o) => o.buffer === number)) return
+      const last = lastRead.get(number) ?? -1
+      if (last < at[0]! || (last === at[0]! && samePlaces(step, number, target))) pairs.add(`${b.input}>${target}`)
+    })
+  }
   return pairs
+}
+
+const outputCount = (step: Step): number => (step.kernel.kind === 'loop' ? step.kernel.outputs.length : 1)
+
+/** Whether a map reads one buffer exactly where it writes another. */
+function samePlaces({ kernel, buffers }: Step, read: number, written: number): boolean {
+  if (kernel.kind !== 'loop' || kernel.reduce.length > 0 || kernel.body.some(displaced)) return false
+  const { inputs, outputs } = kernel
+  const o = outputs[buffers.indexOf(written, inputs.length) - inputs.length]!
+  return inputs.every((x, i) => buffers[i] !== read || (x.offset === o.offset && sameShape(x.strides, o.strides)))
 }
 
 const displaced = (e: Expr): boolean => e.kind === 'loadAt' || operands(e).some(displaced)

@@ -1,10 +1,10 @@
 /** `mx.gluon`: networks, their parameters and how they are trained. */
 
 export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './block.ts'
+export * as data from './data/index.ts'
 export * as loss from './loss.ts'
 export * as nn from './nn/index.ts'
 export * as utils from './parallel.ts'
 export { Constant, Parameter, type ParameterOptions } from './parameter.ts'
 export { ParameterDict } from './parameterDict.ts'
 export { Trainer, type TrainerOptions } from './trainer.ts'
-export * as data from './data/index.ts'

@@ -45,7 +45,7 @@ export class Initializer extends Callable {
   override [invoke](args: readonly unknown[]): void {
     const [desc, array] = args as [string | InitDesc, NDArray]
     const { name, attrs } = typeof desc === 'string' ? { name: desc, attrs: undefined } : desc
-    const own = attrs?.['__init__']
+    const own = attrs?.__init__
     if (own) create(own).initWeight(name, array)
     else this.#byName(name, array)
   }

@@ -62,10 +62,7 @@ export class Accuracy extends EvalMetric {
         `labels ${formatShape(label.shape)} and predictions ${formatShape(pred.shape)} do not fit: predictions are classes of the label's shape, or scores along axis ${this.axis}`,
       )
     }
-    this.accumulate(
-      pred,
-      (total) => applyInto(countHits, [total, label, pred], { axis: this.axis }, [total]),
-      label.size,
-    )
+    const total = this.totalFor(pred, label.size)
+    applyInto(countHits, [total, label, pred], { axis: this.axis }, [total])
   }
 }

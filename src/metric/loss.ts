@@ -33,10 +33,7 @@ export class Loss extends EvalMetric {
   }
 
   protected override updatePair(_label: NDArray, values: NDArray): void {
-    this.accumulate(
-      values,
-      (total) => applyInto(addSum, [total, values], undefined, [total]),
-      values.size,
-    )
+    const total = this.totalFor(values, values.size)
+    applyInto(addSum, [total, values], undefined, [total])
   }
 }

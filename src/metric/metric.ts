@@ -5,6 +5,8 @@ import { fail } from '../base/error.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { zeros } from '../ndarray/creation.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
+import { cast } from '../ops/cast.ts'
+import { sum } from '../ops/reduce.ts'
 
 /** One array, or a list of them (one a device). */
 export type Arrays = NDArray | readonly NDArray[]
@@ -54,12 +56,12 @@ class Tally {
  * The base of metrics: `update` adds to a sum and a count, `get` gives their ratio.
  *
  * Nothing is read from the device before `get`, and nothing is recorded for autograd. A subclass
- * overrides `updatePair` and adds with `accumulate`.
+ * overrides `updatePair` and adds with `addSum`.
  *
  * @example
  * class Share extends metric.EvalMetric {
  *   protected override updatePair(_label: NDArray, pred: NDArray): void {
- *     this.accumulate(pred, (total) => nd.add(total, nd.sum(pred).astype(total.dtype)), pred.size)
+ *     this.addSum(pred, pred.size)
  *   }
  * }
  * @see MXNet `python/mxnet/metric.py` (EvalMetric)
@@ -123,16 +125,17 @@ export class EvalMetric<Name = string, Value = number> {
     fail(this.constructor.name, 'updatePair is not implemented: override it')
   }
 
-  /**
-   * Grows the sum on the device of `on`, and the count.
-   *
-   * `grow` gives the new sum from the old, or writes into the old and gives nothing.
-   */
-  protected accumulate(on: NDArray, grow: (total: NDArray) => NDArray | void, count: number): void {
-    const total = this.#local.on(on.context)
-    const next = grow(total)
-    if (next) total.assign(next)
+  /** Adds the sum of an array's elements to the sum, and `count` instances to the count. */
+  protected addSum(values: NDArray, count: number): void {
+    const total = this.totalFor(values, count)
+    const added = sum(cast(values, { dtype: total.dtype }))
+    total.addAssign(added)
+  }
+
+  /** Adds to the count and gives the running sum on an array's device, to be written into. */
+  protected totalFor(values: NDArray, count: number): NDArray {
     this.#local.count += count
+    return this.#local.on(values.context)
   }
 
   /** The name and the value, NaN before the first update; the one wait. */

@@ -242,7 +242,11 @@ export function minimum<T extends Tensor>(lhs: T | number, rhs: T | number): T {
 
 const hypotFamily = family(
   'hypot',
-  (x, y) => unary('sqrt', binary('add', binary('mul', x, x), binary('mul', y, y))),
+  (x, y) => {
+    // Integers are computed in float32 and truncated, as in MXNet.
+    const [a, b] = isFloat(x.dtype) ? [x, y] : [cast(x, 'float32'), cast(y, 'float32')]
+    return cast(unary('sqrt', binary('add', binary('mul', a, a), binary('mul', b, b))), x.dtype)
+  },
   { scalar: '_hypot_scalar' },
 )
 

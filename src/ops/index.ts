@@ -28,6 +28,7 @@ export { dropout } from './random.ts'
 export * from './reduce.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
+export { adamUpdate, sgdMomUpdate, sgdUpdate } from './update.ts'
 export {
   abs,
   cbrt,

@@ -85,7 +85,7 @@ export function toDType(value: number, dtype: DType): number {
 export function cast(arg: Expr, dtype: DType): Expr {
   if (arg.dtype === dtype) return arg
   if (arg.kind === 'const') return constant(toDType(arg.value, dtype), dtype)
-  if (arg.kind === 'param') return param(arg.slot, dtype)
+  if (arg.kind === 'param' && arg.dtype === 'float64') return param(arg.slot, dtype)
   return { kind: 'cast', arg, dtype }
 }
 

@@ -143,10 +143,14 @@ export const creationRows: readonly Row[] = [
     },
     ...none,
   }),
-  row<{ p?: number; mode?: string }>({
+  row<{ p?: number; mode?: string; training?: boolean }>({
     op: 'Dropout',
     domain: signed,
-    cases: [{ inputs: [[2, 3]] }, { inputs: [[4]], attrs: { p: 0.3 } }, { inputs: [[]], attrs: { p: 0, mode: 'always' } }],
+    cases: [
+      { inputs: [[2, 3]], attrs: { training: false } },
+      { inputs: [[4]], attrs: { p: 0.3, training: false } },
+      { inputs: [[]], attrs: { p: 0, mode: 'always' } },
+    ],
     formula: ([x]) => x!,
     statistics: (context) => {
       const ones = full([n], 2, { ctx: context })

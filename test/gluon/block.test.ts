@@ -203,7 +203,6 @@ describe('files', () => {
     await nd.save(file, { '0.weight': weight })
     await expect(net.loadParameters(file)).rejects.toThrow(/lacks 0.bias/)
     await net.loadParameters(file, { allowMissing: true })
-    expect(net.collectParams().get('.*') ?? null).toBeNull()
     await nd.save(file, { '0.weight': weight, '0.bias': nd.ones([2]), '1.weight': weight })
     await expect(net.loadParameters(file)).rejects.toThrow(/has 1.weight/)
     await net.loadParameters(file, { ignoreExtra: true })

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
-import type { NativeBridge } from '../../native/bridge.d.ts'
+import type { NativeBridge } from '../../src/backend/onednn/bridge.ts'
 
 const file = fileURLToPath(new URL('../../native/build/bridge.node', import.meta.url))
 const reason =
@@ -24,8 +24,8 @@ const bytes = new Uint8Array(memory.buffer)
 // Where the operands lie, in elements.
 const lhsAt = 1 << 10
 const rhsAt = 1 << 18
-const outAt = 1 << 19
-const biasAt = (1 << 19) + (1 << 18)
+const outAt = 1 << 20
+const biasAt = (1 << 20) + (1 << 19)
 const counterAt = 64
 
 function load(): NativeBridge {

@@ -1,6 +1,6 @@
 /** The native CPU backend: WebAssembly kernels, with matrix products claimed by oneDNN on the same memory. */
 
-import type { NativeBridge } from '../../../native/bridge.d.ts'
+import type { NativeBridge } from './bridge.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, contractEpilogue, type Kernel, kernelKey } from '../../prim/kernel.ts'
 import type { Backend, Compiled, Reaper } from '../backend.ts'
