@@ -37,17 +37,16 @@ export function median(values: readonly number[]): number {
 
 /** How many repetitions fill a turn; runs the system warm on the way. */
 async function calibrate(child: Child, name: string, effort: Effort): Promise<number> {
-  await child.run(name, 1)
+  let best = Number.POSITIVE_INFINITY
   let reps = 1
-  let spent = 0
-  for (;;) {
+  for (let spent = 0; spent < 10 * effort.seconds; ) {
     const seconds = await child.run(name, reps)
-    spent += seconds
-    const wanted = Math.max(1, Math.round((reps * effort.seconds) / Math.max(seconds, 1e-6)))
-    // Warm compilers change the answer: settle only after a few turns' worth of work.
-    if (wanted <= reps * 1.3 && spent > 4 * effort.seconds) return Math.min(wanted, reps)
-    reps = Math.max(1, Math.min(wanted, reps * 10))
+    spent += Math.max(seconds, 1e-6)
+    // The best so far, because the first turns are those of a cold compiler.
+    best = Math.min(best, seconds / reps)
+    reps = Math.max(1, Math.min(Math.round(effort.seconds / best), reps * 10))
   }
+  return reps
 }
 
 const agrees = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-3 * Math.max(1, Math.abs(b))

@@ -7,7 +7,7 @@
  * would be right: `[dot] lhs (2, 3) and rhs (4, 5): inner sizes 3 and 4 differ`.
  *
  * @example
- * try { nd.dot(nd.ones([2, 3]), nd.ones([4, 5])) } catch (e) { console.log(e instanceof MXNetError) } // => true
+ * new MXNetError('dot', 'inner sizes 3 and 4 differ').message // => '[dot] inner sizes 3 and 4 differ'
  * @see MXNet `python/mxnet/base.py` (MXNetError)
  */
 export class MXNetError extends Error {

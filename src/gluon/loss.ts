@@ -135,7 +135,7 @@ export interface SigmoidBinaryCrossEntropyLoss {
  * `-(y·log(p + ε) + (1 - y)·log(1 - p + ε))`, ε = 1e-12; `(N, …), (N, …) -> (N,)`.
  * @example
  * const bce = new gluon.loss.SigmoidBCELoss()
- * await bce(nd.array([[0]]), nd.array([[1]])).asArray() // => [0.6931472]
+ * await bce(nd.array([[0]]), nd.array([[1]])).asArray() // => [0.6931471824645996]
  * @see MXNet `gluon.loss.SigmoidBinaryCrossEntropyLoss`
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
@@ -202,7 +202,7 @@ export interface SoftmaxCEOptions extends LossOptions {
  * the batch's: `(N, C), (N,) -> (N,)`. Class numbers may have any dtype and are clipped to `0 … C - 1`.
  * @example
  * const loss = new gluon.loss.SoftmaxCrossEntropyLoss()
- * await loss(nd.array([[0, 0]]), nd.array([1])).asArray() // => [0.6931472]
+ * await loss(nd.array([[0, 0]]), nd.array([1])).asArray() // => [0.6931471824645996]
  * @see MXNet `gluon.loss.SoftmaxCrossEntropyLoss`
  */
 export class SoftmaxCrossEntropyLoss extends Loss {

@@ -115,7 +115,7 @@ export function register(
  * The initializer that a value names: itself, a registered name, or the text of `dumps`.
  * @throws MXNetError when nothing is registered under the name.
  * @example
- * init.create('zeros') // => ["zero", {}]
+ * init.create('zeros').dumps() // => '["zero", {}]'
  * @see MXNet `initializer.create`
  */
 export function create(

@@ -21,10 +21,16 @@ export interface ArrayOptions {
 /** Values an array can be made from: numbers, nested plain arrays, a typed array, or another array. */
 export type ArraySource = number | bigint | boolean | TypedArray | Uint8ClampedArray | NDArray | readonly ArraySource[]
 
-/** Runs a creation operator on a device. */
-function on(where: string, options: ArrayOptions | undefined, make: (dtype: DType) => unknown): NDArray {
+/** The device asked for, or the current one. */
+function contextOf(where: string, options: ArrayOptions | undefined): Context {
   const context = options?.ctx ?? frame.context
   if (!(context instanceof ContextClass)) fail(where, `ctx ${String(context)} is not a context: use cpu() or gpu(0)`)
+  return context
+}
+
+/** Runs a creation operator on a device. */
+function on(where: string, options: ArrayOptions | undefined, make: (dtype: DType) => unknown): NDArray {
+  const context = contextOf(where, options)
   const dtype = checkDType(where, options?.dtype ?? 'float32')
   return withFrame({ context }, () => make(dtype)) as NDArray
 }
@@ -97,7 +103,7 @@ function wholeBigInt(v: number | bigint | boolean): bigint {
  * @see MXNet `mx.nd.array`
  */
 export function array(source: ArraySource, options: ArrayOptions = {}): NDArray {
-  const ctx = options.ctx ?? frame.context
+  const ctx = contextOf('array', options)
   if (options.dtype !== undefined) checkDType('array', options.dtype)
   if (source instanceof NDArray) {
     const { dtype } = options
@@ -188,7 +194,7 @@ export function full(shape: Shape | number, value: number, options?: ArrayOption
 export function empty(shape: Shape | number, options: ArrayOptions = {}): NDArray {
   const sizes = listOf('empty', shape)
   const dtype = checkDType('empty', options.dtype ?? 'float32')
-  const storage = deviceOf(options.ctx ?? frame.context).allocate(sizeOf(sizes) * itemSize(dtype))
+  const storage = deviceOf(contextOf('empty', options)).allocate(sizeOf(sizes) * itemSize(dtype))
   return new NDArray(aval(sizes, dtype), storage, new Layout({ shape: sizes, strides: rowMajor(sizes), offset: 0 }))
 }
 

@@ -43,8 +43,8 @@ export async function save(file: string, data: Saveable): Promise<void> {
  *
  * @throws MXNetError when the file is missing, damaged, or holds float16, bfloat16 or sparse arrays.
  * @example
- * await nd.save('list.params', [nd.ones([2])])
- * ((await nd.load('list.params')) as NDArray[]).length // => 1
+ * const bytes = nd.saveToBuffer({ weight: nd.ones([2]) })
+ * Object.keys(nd.loadFromBuffer(bytes)) // => ['weight']
  * @see MXNet `nd.load`
  */
 export async function load(file: string, options: LoadOptions = {}): Promise<Loaded> {

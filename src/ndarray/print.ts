@@ -26,7 +26,7 @@ interface Excerpt {
  * Of an array with more than 1000 elements only the edges are read and shown.
  *
  * @example
- * formatArray(nd.array([[1, 2], [3, 4]])) // => '\n[[1. 2.]\n [3. 4.]]\n<NDArray 2x2 @cpu(0)>'
+ * String(nd.array([[1, 2], [3, 4]])) // => '\n[[1. 2.]\n [3. 4.]]\n<NDArray 2x2 @cpu(0)>'
  * @see MXNet `NDArray.__repr__`; NumPy `numpy/core/arrayprint.py`
  */
 export function formatArray(x: NDArray): string {

@@ -4,7 +4,8 @@ import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import type { DType } from '../base/dtype.ts'
+import { type DType, isFloat } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
 import { binary, cast as castExpr, compare, constant, select } from '../prim/expr.ts'
 import { castTo, filled, pointwise } from '../prim/primitive.ts'
 
@@ -94,6 +95,13 @@ const clipOp = defineOp({
   name: 'clip',
   inputs: ['data'],
   attrs: { aMin: attr.scalar(), aMax: attr.scalar() },
+  check: ([x], bounds) => {
+    for (const bound of bounds) {
+      if (!isFloat(x!.dtype) && !Number.isInteger(bound)) {
+        fail('clip', `the number ${bound} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`)
+      }
+    }
+  },
   body: ([x], _attrs, [low, high]) => {
     const bounds = [castTo(low!, x!.dtype), castTo(high!, x!.dtype)]
     return pointwise([x!, ...bounds], ([v, lo, hi]) => binary('min', binary('max', v!, lo!), hi!))

@@ -68,6 +68,14 @@ describe('scopes', () => {
     expect(flags()).toEqual([false, false])
   })
 
+  it('end with the block under using', () => {
+    {
+      using _scope = record()
+      expect(flags()).toEqual([true, true])
+    }
+    expect(flags()).toEqual([false, false])
+  })
+
   it('take options without a body', () => {
     const scope = record({ trainMode: false })
     expect(flags()).toEqual([true, false])

@@ -37,7 +37,9 @@ const folder = new URL('../../src/', import.meta.url)
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'))
 const all = files.flatMap((f) => examplesIn(new URL(f, folder).pathname))
 
-const names = Object.keys(mx)
+/** What an example may name: the namespaces, and the classes of `gluon.data` by themselves. */
+const scope: Record<string, unknown> = { mx, ...mx, ...mx.gluon.data }
+const names = Object.keys(scope)
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (
   ...values: unknown[]
 ) => Promise<unknown>
@@ -46,7 +48,7 @@ async function run(code: string): Promise<unknown> {
   const lines = code.split('\n')
   const last = lines.pop()!
   const body = `${lines.join('\n')}\nreturn (${last})`
-  return new AsyncFunction('mx', ...names, body)(mx, ...Object.values(mx))
+  return new AsyncFunction(...names, body)(...Object.values(scope))
 }
 
 describe('docstring examples', () => {

@@ -10,9 +10,10 @@ it('types of the array language', () => {
   expectTypeOf(nd.add(x, 1)).toEqualTypeOf<NDArray>()
   expectTypeOf(x.add(x).sum({ axis: 1 })).toEqualTypeOf<NDArray>()
   expectTypeOf(nd.split(x, { numOutputs: 3 })).toEqualTypeOf<NDArray[]>()
-  expectTypeOf(x.asScalar()).toEqualTypeOf<Promise<number>>()
+  expectTypeOf(x.asScalar).returns.toEqualTypeOf<Promise<number>>()
   expectTypeOf(autograd.record(() => x.mul(2))).toEqualTypeOf<NDArray>()
-  expectTypeOf(new gluon.nn.Dense(3)(x)).toEqualTypeOf<NDArray>()
+  const dense = (layer: gluon.nn.Dense) => layer(x)
+  expectTypeOf(dense).returns.toEqualTypeOf<NDArray>()
   // @ts-expect-error an activation must be one of the five
   const wrong = () => nd.activation(x, { actType: 'swish' })
   // @ts-expect-error a string is not an array

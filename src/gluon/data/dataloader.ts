@@ -45,7 +45,7 @@ export interface DataLoaderOptions<T, B> {
  * @throws MXNetError for options that exclude each other.
  * @example
  * const loader = new DataLoader(new ArrayDataset(nd.ones([4, 2]), nd.zeros([4])), { batchSize: 2 })
- * for await (const [data, label] of loader) console.log(data.shape, label.shape) // => [2, 2] [2]
+ * for await (const [data, label] of loader) console.log(data.shape, label.shape)
  * @see MXNet `gluon.data.DataLoader`
  */
 export class DataLoader<T = unknown, B = Batched<T>> implements AsyncIterable<B> {

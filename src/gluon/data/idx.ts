@@ -20,7 +20,7 @@ const unsignedByte = 0x08
  *
  * @throws MXNetError when the bytes are not exactly such a file.
  * @example
- * parseIdx(Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 5, 6), 1, 'labels').shape // => [2]
+ * parseIdx(Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 5, 6), 1, 'labels').shape
  * @see http://yann.lecun.com/exdb/mnist/
  */
 export function parseIdx(bytes: Uint8Array, rank: number, file: string): IdxBytes {

