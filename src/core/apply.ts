@@ -86,12 +86,11 @@ function place(
   inputs: readonly (Tensor | null)[],
   scalars: readonly (number | Tensor)[],
 ): readonly Tensor[] {
-  const args = inputs.map((t) => t ?? null)
-  for (const t of args) {
-    if (t !== null && !(t instanceof Sym)) {
-      fail(bound.op.name, 'an array with data is mixed with symbols: pass it as an input or a parameter')
-    }
-  }
+  const args = inputs.map((t) => {
+    if (t === null || t === undefined || t instanceof Sym) return t ?? null
+    if (frame.tracing && frame.capture !== null) return frame.capture(t)
+    return fail(bound.op.name, 'an array with data is mixed with symbols: pass it as an input or a parameter')
+  })
   const instance = bound.instance(args)
   const node = new Node(instance, args, scalars, instance.outs)
   return instance.outs.map((_, i) => new Sym(node, i))

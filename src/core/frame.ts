@@ -14,8 +14,8 @@ export type Interpreter = (
   targets?: readonly Tensor[],
 ) => readonly Tensor[]
 
-/** Two 32-bit key words for one random operator. */
-export type KeySource = () => readonly [number, number]
+/** Two 32-bit key words for one random operator; places in the graph while a function is traced. */
+export type KeySource = () => readonly [number | Tensor, number | Tensor]
 
 /** The state that operators read; scopes set it and put it back. One object for the whole program. */
 export interface Frame {
@@ -29,6 +29,8 @@ export interface Frame {
   context: Context
   eager: Interpreter
   keys: KeySource
+  /** While tracing: gives an array with data that the function refers to a place among the graph's inputs. */
+  capture: ((array: Tensor) => Tensor) | null
 }
 
 /** The frame in force. */
@@ -39,6 +41,7 @@ export const frame: Frame = {
   context: cpu(),
   eager: () => fail('core', 'no backend is installed: import mxnet-ts, not its inner files'),
   keys: () => fail('core', 'no random stream is installed'),
+  capture: null,
 }
 
 /** Runs `body` with some of the frame changed, and puts it back whatever happens. */

@@ -36,6 +36,12 @@ export class Node {
     this.outs = outs
   }
 
+  /** The same application on other inputs of the same types; itself if they are the same. */
+  moved(inputs: readonly (Tensor | null)[]): Node {
+    const same = inputs.every((t, i) => t?.node === this.inputs[i]?.node && t?.index === this.inputs[i]?.index)
+    return same ? this : new Node(this.instance, inputs, this.scalars, this.outs)
+  }
+
   /** The operator with its static attributes; null for a placeholder. */
   get bound(): BoundOp | null {
     return this.instance === null ? null : this.instance.bound

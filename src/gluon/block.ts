@@ -4,12 +4,14 @@ import { Callable, invoke } from '../base/callable.ts'
 import type { DType } from '../base/dtype.ts'
 import { DeferredInitializationError, fail } from '../base/error.ts'
 import { frame } from '../core/frame.ts'
+import { Sym } from '../core/graph.ts'
 import { Tensor } from '../core/tensor.ts'
+import { CachedOp } from '../ndarray/cachedOp.ts'
 import { save } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import { inScope, nameBlock, snakeCase } from './naming.ts'
 import type { LoadOptions } from './parameter.ts'
-import { Parameter } from './parameter.ts'
+import { Parameter, withParameterSource } from './parameter.ts'
 import {
   type InitializeArguments,
   initializeOptions,
@@ -378,17 +380,42 @@ function attach<H>(hooks: H[], hook: H): HookHandle {
  */
 export class HybridBlock extends Block {
   #hybrid: HybridizeOptions | null = null
+  #cached: CachedOp | null = null
 
   /**
-   * Asks for compilation of `forward`.
+   * Runs `forward` from now on as one compiled graph: traced at the first call with a combination of shapes,
+   * dtypes, context and training mode, then fused and planned. Children are hybridized too; of nested blocks the
+   * outermost compiles the whole.
    *
-   * For now the wish is recorded and the block runs eagerly, with the same results: compiled graphs
-   * arrive with the next version.
+   * While it is traced `forward` sees places in a graph: reading a value, or branching on one, is an error.
+   * @see MXNet `HybridBlock.hybridize`
    */
   override hybridize(options: boolean | HybridizeOptions = {}): void {
     const { active = true, ...rest } = typeof options === 'boolean' ? { active: options } : options
     this.#hybrid = active ? rest : null
+    this.#cached = null
     super.hybridize(options)
+  }
+
+  /** The traced graph for these inputs, as text: one primitive a line. */
+  printGraph(...inputs: NDArray[]): string {
+    return this.#compiled().print(inputs)
+  }
+
+  #compiled(): CachedOp {
+    this.#cached ??= new CachedOp(this.constructor.name, (inputs, place) =>
+      withParameterSource(
+        (parameter) => place(parameter, () => parameter.data()),
+        () => this.forward(...(inputs as Tensor[])),
+      ),
+    )
+    return this.#cached
+  }
+
+  protected override run(inputs: readonly Tensor[]): Tensor {
+    const eager = this.#hybrid === null || frame.tracing || inputs.some((x) => x instanceof Sym)
+    if (eager) return super.run(inputs)
+    return this.#compiled().call((inputs as readonly (NDArray | null | undefined)[]).map((x) => x ?? null)) as Tensor
   }
 
   override get hybridized(): boolean {

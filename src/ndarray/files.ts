@@ -43,7 +43,7 @@ export async function save(file: string, data: Saveable): Promise<void> {
  *
  * @throws MXNetError when the file is missing, damaged, or holds float16, bfloat16 or sparse arrays.
  * @example
- * const bytes = nd.saveToBuffer({ weight: nd.ones([2]) })
+ * const bytes = await nd.saveToBuffer({ weight: nd.ones([2]) })
  * Object.keys(nd.loadFromBuffer(bytes)) // => ['weight']
  * @see MXNet `nd.load`
  */

@@ -55,7 +55,9 @@ export function seed(seedState: number, ctx: Context | 'all' = 'all'): void {
 
 /** A permutation of 0 … n - 1 from the current device's stream; shuffling of arrays and of samplers. */
 export function permutation(n: number): Int32Array {
-  return new KeyStream(...frame.keys()).permutation(n)
+  if (frame.tracing) fail('shuffle', 'a permutation cannot be drawn while a graph is being traced: shuffle outside of forward')
+  const [key, stream] = frame.keys() as readonly [number, number]
+  return new KeyStream(key, stream).permutation(n)
 }
 
 function on<D>(options: RandomOptions<D>, make: (shape: Shape) => unknown): NDArray {

@@ -52,8 +52,8 @@ describe.each(here)('on %s', (_name, ctx) => {
   it('reads views in their own order', () => {
     const x = arange(6, null, 1, { ctx }).reshape([2, 3])
     expect(x.T.asArraySync()).toEqual([[0, 3], [1, 4], [2, 5]])
-    expect(Array.from(x.at(1, '::-1').asTypedArraySync())).toEqual([5, 4, 3])
-    expect(Array.from(x.at(1).asTypedArraySync())).toEqual([3, 4, 5])
+    expect(Array.from(x.at(1, '::-1').asTypedArraySync(), Number)).toEqual([5, 4, 3])
+    expect(Array.from(x.at(1).asTypedArraySync(), Number)).toEqual([3, 4, 5])
   })
 
   it('writes in place', () => {

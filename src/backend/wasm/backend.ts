@@ -128,7 +128,10 @@ class Device implements WasmBackend, ProductHost {
   }
 
   memory() {
-    return { live: this.#heap.live - this.#scratch.live, reserved: this.wasmMemory.buffer.byteLength }
+    return {
+      live: this.#heap.live - this.#scratch.live,
+      reserved: this.wasmMemory.buffer.byteLength,
+    }
   }
 
   compile(kernel: Kernel): Compiled {
@@ -211,7 +214,11 @@ function reductionOverNothing(kernel: LoopKernel): LoopKernel {
   return {
     ...kernel,
     dims: dims.slice(0, parallel),
-    inputs: inputs.map((o) => ({ ...o, strides: o.strides.slice(0, parallel), guards: (o.guards ?? []).filter((g) => g.dim < parallel) })),
+    inputs: inputs.map((o) => ({
+      ...o,
+      strides: o.strides.slice(0, parallel),
+      guards: (o.guards ?? []).filter((g) => g.dim < parallel),
+    })),
     body: kernel.epilogue.map((e) => rewrite(e, replace)),
     reduce: [],
     epilogue: [],

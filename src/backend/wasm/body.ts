@@ -1,10 +1,9 @@
 /** A scalar program as code: each node computed where its operands stop changing, over one or more vectors. */
 
-import { type Expr, isConst, type Program } from '../../prim/expr.ts'
 import type { DType } from '../../base/dtype.ts'
+import type { Expr, Program } from '../../prim/expr.ts'
 import type { FunctionBuilder, Local } from './assembler.ts'
 import type { Frame, Places } from './frame.ts'
-import { castTo, emitOp } from './vectorCode.ts'
 import { wrapScalar } from './scalarCode.ts'
 import {
   extract,
@@ -19,6 +18,7 @@ import {
   storeVector,
   type Width,
 } from './values.ts'
+import { castTo, emitOp } from './vectorCode.ts'
 
 /** Where code is placed: the pointers there, how many vectors, and of a partial one how many lanes. */
 export interface Place {
@@ -151,7 +151,9 @@ export class Body {
           return
         }
         const first = u * width
-        f.op('i32x4.splat').i32x4([first, first + 1, first + 2, first + 3]).op('i32x4.add')
+        f.op('i32x4.splat')
+          .i32x4([first, first + 1, first + 2, first + 3])
+          .op('i32x4.add')
         return
       }
       case 'load':
@@ -159,8 +161,7 @@ export class Body {
         const flag = frame.flags[e.input]
         const read = () => this.#read(e, at, u, place)
         if (flag === undefined) read()
-        else
-          f.get(flag).if(read, () => pushConst(f, kind, width, 0), localType(kind, width))
+        else f.get(flag).if(read, () => pushConst(f, kind, width, 0), localType(kind, width))
         return
       }
       case 'cast':
@@ -199,12 +200,7 @@ export class Body {
     this.#rows.set(at, index)
   }
 
-  #read(
-    e: Extract<Expr, { kind: 'load' | 'loadAt' }>,
-    at: number,
-    u: number,
-    place: Place,
-  ): void {
+  #read(e: Extract<Expr, { kind: 'load' | 'loadAt' }>, at: number, u: number, place: Place): void {
     const frame = this.#frame
     const { f } = frame
     const width = this.#width
@@ -302,7 +298,15 @@ const heavyOps: ReadonlySet<string> = new Set([
   'cos',
 ])
 
-const itemBytes = { float32: 4, float64: 8, int32: 4, int64: 8, uint8: 1, int8: 1, bool: 1 } as const
+const itemBytes = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  int8: 1,
+  bool: 1,
+} as const
 const bytesOf = (frame: Frame, operand: number): number =>
   itemBytes[frame.nest.operands[operand]!.dtype as keyof typeof itemBytes]
 
@@ -327,12 +331,17 @@ export function pushPlace(frame: Frame, index: Local, places: Places): void {
 }
 
 /** Whether a program does nothing but copy an operand, and which node it is. */
-export function plainCopy(program: Program): Extract<Expr, { kind: 'load' | 'loadAt' }> | undefined {
+export function plainCopy(
+  program: Program,
+): Extract<Expr, { kind: 'load' | 'loadAt' }> | undefined {
   if (program.results.length !== 1) return undefined
   const e = program.nodes[program.results[0]!]!.expr
   return e.kind === 'load' || e.kind === 'loadAt' ? e : undefined
 }
 
-/** Whether a program writes one literal zero. */
-export const isZero = (program: Program): boolean =>
-  program.results.length === 1 && isConst(program.nodes[program.results[0]!]!.expr, 0)
+/** Whether a program writes one literal zero, all of whose bits are 0. */
+export function isZero(program: Program): boolean {
+  if (program.results.length !== 1) return false
+  const e = program.nodes[program.results[0]!]!.expr
+  return e.kind === 'const' && Object.is(e.value, 0)
+}

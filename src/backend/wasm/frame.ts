@@ -1,12 +1,11 @@
 /** The function that runs one nest: its arguments, and the loops that carry addresses along. */
 
-import { itemSize } from '../../base/dtype.ts'
+import { dtypeInfo, itemSize } from '../../base/dtype.ts'
 import { type Expr, linearize, type Program } from '../../prim/expr.ts'
 import type { Callable, FunctionBuilder, Local, ModuleBuilder, ValueType } from './assembler.ts'
 import { importedType } from './imports.ts'
 import type { Nest } from './nest.ts'
 import type { Emit } from './scalarCode.ts'
-import { dtypeInfo } from '../../base/dtype.ts'
 
 /** A nest with its expressions as straight-line code. */
 export interface Plan {
@@ -76,7 +75,7 @@ function programKey(program: Program): string {
 /** A text that is equal exactly for plans that run the same code on other numbers. */
 export function planKey(plan: Plan): string {
   const { nest } = plan
-  let key = `${nest.form}${nest.width} ${nest.levels.length}/${nest.parallel}`
+  let key = `${nest.form}${nest.width}${nest.wide ? 'w' : ''}${nest.tile ? `t${nest.tile.level}` : ''} ${nest.levels.length}/${nest.parallel}`
   nest.operands.forEach((o, i) => {
     key += `${i === nest.inputs ? '>' : ','}${dtypeInfo(o.dtype).code}:`
     for (let l = 0; l < nest.levels.length; l++) key += moves(nest, i, l)
@@ -96,6 +95,7 @@ export function planNumbers(plan: Plan): number[] {
       if (moves(nest, o, l) === 's') out.push(level.strides[o]!)
     })
   })
+  if (nest.tile) out.push(nest.tile.total)
   for (const o of nest.operands) for (const g of o.guards) out.push(g.lo, g.hi)
   for (const g of gathers(plan)) {
     out.push(g.size, g.stride * itemSize(nest.operands[g.input]!.dtype))
@@ -139,6 +139,8 @@ export class Frame implements Emit {
   /** By operand and level: bytes where known, a local where given. */
   readonly #stride: (null | { known: number } | { local: Local })[][]
   readonly #guards: GuardLimits[][]
+  /** The number of elements of all pieces of a vector level that runs in pieces. */
+  readonly #total: Local | undefined
   readonly #params = new Map<number, Local>()
 
   constructor(module: ModuleBuilder, plan: Plan, name: string) {
@@ -163,6 +165,7 @@ export class Frame implements Emit {
         return way === 'c' ? { known: itemSize(o.dtype) } : { local: at++ }
       }),
     )
+    this.#total = nest.tile ? at++ : undefined
     this.#guards = nest.operands.map((o) =>
       o.guards.map((g) => ({ level: g.level, lo: at++, hi: at++ })),
     )
@@ -301,6 +304,17 @@ export class Frame implements Emit {
     })
   }
 
+  /** How often the vector level turns here: the last piece of one that runs in pieces is shorter. */
+  #turns(): Local {
+    const { f, nest } = this
+    const size = this.size[nest.vector]!
+    if (!nest.tile) return size
+    const left = f.local('i32')
+    f.get(this.#total!).get(this.counters[nest.tile.level]!).get(size).op('i32.mul').op('i32.sub')
+    f.tee(left).get(size).get(left).get(size).op('i32.lt_s').select().set(left)
+    return left
+  }
+
   /**
    * Runs the vector level: `body` over `vectors` vectors at the pointers it is given, or over the first
    * `count` lanes of one. `flush` runs after every `chunk` elements and at the end.
@@ -315,7 +329,7 @@ export class Frame implements Emit {
     const { width } = nest
     const { chunk, flush } = options
     const own = this.copy(pointers, level, level + 1)
-    const n = this.size[level]!
+    const n = this.#turns()
     const i = f.local('i32')
     const end = f.local('i32')
     const last = f.local('i32')

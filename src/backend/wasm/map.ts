@@ -3,8 +3,8 @@
 import type { Local } from './assembler.ts'
 import { Body, isZero, narrowIndex, plainCopy, pushPlace } from './body.ts'
 import type { Frame } from './frame.ts'
-import { emitOp } from './vectorCode.ts'
 import { kindOf, loadScalar, loadVector, localType, splat } from './values.ts'
+import { emitOp } from './vectorCode.ts'
 
 /** Rows of at least so many bytes are copied by memory.copy, which has a fixed cost. */
 const copyBytes = 256
@@ -43,7 +43,7 @@ function emitBlockCopy(frame: Frame, row: readonly Local[], loop: () => void): b
   const { dtype } = nest.operands[out]!
   const from = plainCopy(plan.body)
   const zero = isZero(plan.body)
-  if (nest.body.length !== 1 || !frame.contiguous(out, level)) return false
+  if (nest.tile || nest.body.length !== 1 || !frame.contiguous(out, level)) return false
   if (!zero) {
     if (from?.kind !== 'load' || from.dtype !== dtype || dtype === 'bool') return false
     const source = nest.operands[from.input]!

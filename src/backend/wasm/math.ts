@@ -21,22 +21,21 @@ function horner(f: F, x: Local, coefficients: readonly number[]): void {
 const clampLow = (f: F, low: number) => f.f32x4(low).op('f32x4.pmax')
 const clampHigh = (f: F, high: number) => f.f32x4(high).op('f32x4.pmin')
 
-const LOG2E = 1.44269504088896341
 /** ln 2 in two parts, the first of few enough bits that n·LN2_HIGH is exact. */
 const LN2_HIGH = 0.693359375
-const LN2_LOW = -2.12194440e-4
+const LN2_LOW = -2.1219444e-4
 /** Adding it rounds to an integer, which is then in the low bits (|x| < 2^22). */
 const ROUNDER = 12582912
 const ROUNDER_BITS = 0x4b400000
 const expPoly = [
-  1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
+  1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
   5.0000001201e-1,
 ]
 
 /** Splits x (clamped) into n·ln 2 + r; leaves the integer n in a local and gives r and r²·p(r) + r. */
 function reduceExp(f: F, x: Local, n: Local, r: Local): void {
   const t = f.local('v128')
-  f.get(x).f32x4(LOG2E)
+  f.get(x).f32x4(Math.LOG2E)
   add(mul(f).f32x4(ROUNDER)).set(n)
   sub(f.get(n).f32x4(ROUNDER)).set(t)
   sub(mul(f.get(x).get(t).f32x4(LN2_HIGH))).set(r)
@@ -89,7 +88,7 @@ function expm1(f: F, x: Local): void {
 }
 
 const logPoly = [
-  7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+  7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1,
   -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 ]
 
@@ -158,7 +157,7 @@ const erfSmall = [
   -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1,
 ]
 const erfLarge = [
-  -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
+  -1.7285347e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
   -1.28717512e-1,
 ]
 
@@ -190,6 +189,45 @@ export const hasVectorMath = (op: string): boolean => Object.hasOwn(functions, o
 /** Pushes an instruction's value on the four lanes of a local. */
 export function vectorMath(f: FunctionBuilder, op: string, x: Local): void {
   functions[op]!(f, x)
+}
+
+/** Beyond this magnitude the reduction of `vectorSine` loses bits. */
+export const sineLimit = 8192
+/** pi/4 in three parts, the first two of few enough bits that their products with octants are exact. */
+const QUARTERS = [0.78515625, 2.4187564849853516e-4, 3.774894977445941e-8]
+const sinPoly = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]
+const cosPoly = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]
+
+/** sin and cos for |x| < `sineLimit`: absolute error below 1.2e-7. */
+export function vectorSine(f: FunctionBuilder, op: 'sin' | 'cos', x: Local): void {
+  const [r, j, y, z] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  f.get(x)
+    .op('f32x4.abs')
+    .tee(r)
+    .f32x4(4 / Math.PI)
+  mul(f).op('i32x4.trunc_sat_f32x4_s').i32x4(1).op('i32x4.add').i32x4(-2).op('v128.and')
+  f.tee(j).op('f32x4.convert_i32x4_s').set(y)
+  for (const part of QUARTERS) sub(mul(f.get(r).get(y).f32x4(part))).set(r)
+  mul(f.get(r).get(r)).set(z)
+  // The polynomial of the other function in every second quadrant.
+  horner(f, z, sinPoly)
+  add(mul(mul(f.get(z)).get(r)).get(r))
+  horner(f, z, cosPoly)
+  mul(mul(f.get(z)).get(z))
+  add(sub(f.get(z).f32x4(0.5).op('f32x4.mul')).f32x4(1))
+  f.get(j)
+    .i32x4(2)
+    .op('v128.and')
+    .i32x4(op === 'sin' ? 0 : 2)
+    .op('i32x4.eq')
+  f.op('v128.bitselect')
+  // The sign: of the half turn, and for sin of x.
+  f.get(j)
+  if (op === 'cos') f.i32x4(2).op('i32x4.add')
+  f.i32(29).op('i32x4.shl')
+  if (op === 'sin') f.get(x).op('v128.xor')
+  f.f32x4(-0).op('v128.and').op('v128.xor')
+  for (const l of [r, j, y, z]) f.free(l)
 }
 
 /** Rounds half away from zero, on f32x4 or f64x2: |x - trunc x| is exact, unlike |x| + 1/2. */

@@ -1,7 +1,7 @@
 /** Loop nests in normal form: no loops of one turn, neighbours merged, loops in the order that runs best. */
 
-import { collapse } from '../../base/view.ts'
 import { type DType, itemSize } from '../../base/dtype.ts'
+import { collapse } from '../../base/view.ts'
 import { cast, constant, type Expr, operands, rewrite } from '../../prim/expr.ts'
 import type { Operand, ReduceOp } from '../../prim/kernel.ts'
 import { type Width, widthFor } from './values.ts'
@@ -41,6 +41,10 @@ export interface Nest {
   readonly parallel: number
   /** The level run in vectors. */
   readonly vector: number
+  /** Where the vector level is a piece of a longer one: the level that counts the pieces, and all elements. */
+  readonly tile?: { readonly level: number; readonly total: number } | undefined
+  /** Columns only: whether they are so far apart in memory that wider blocks of them pay. */
+  readonly wide: boolean
   readonly width: Width
   readonly operands: readonly NestOperand[]
   readonly inputs: number
@@ -81,12 +85,16 @@ export function normalize(source: NestSource): Nest {
   const rank = dims.length
   const stored = (e: Expr, j: number): Expr => cast(e, outputs[j]!.dtype)
   const reducing = source.reduce.length > 0
-  let body = reducing ? source.body : source.body.map((e, j) => (j < outputs.length ? stored(e, j) : e))
+  let body = reducing
+    ? source.body
+    : source.body.map((e, j) => (j < outputs.length ? stored(e, j) : e))
   let epilogue = source.epilogue.map(stored)
 
   // Guards that never or always hold.
   const guards = all.map((o) => o.guards?.filter((g) => g.lo > 0 || g.hi < dims[g.dim]!) ?? [])
-  const dead = guards.map((list) => list.some((g) => g.hi <= Math.max(g.lo, 0) || g.lo >= dims[g.dim]!))
+  const dead = guards.map((list) =>
+    list.some((g) => g.hi <= Math.max(g.lo, 0) || g.lo >= dims[g.dim]!),
+  )
   if (dead.includes(true)) {
     const zero = (e: Expr): Expr | undefined =>
       (e.kind === 'load' || e.kind === 'loadAt') && dead[e.input] ? constant(0, e.dtype) : undefined
@@ -126,8 +134,16 @@ export function normalize(source: NestSource): Nest {
       .map((x) => x.d)
   }
   const outputFirst = [...outputs.map((_, i) => inputs.length + i), ...inputs.keys()]
-  const outer = order(kept.filter((d) => d < source.parallel), outputFirst, !ordered)
-  const inner = order(kept.filter((d) => d >= source.parallel), [...inputs.keys()], flexible)
+  const outer = order(
+    kept.filter((d) => d < source.parallel),
+    outputFirst,
+    !ordered,
+  )
+  const inner = order(
+    kept.filter((d) => d >= source.parallel),
+    [...inputs.keys()],
+    flexible,
+  )
 
   const merged = [outer, inner].map((list) => {
     const barriers: number[] = []
@@ -145,13 +161,16 @@ export function normalize(source: NestSource): Nest {
       strides: all.map((o, k) => c.strides[k]![i]! * itemSize(o.dtype)),
       dims: c.axes[i]!.map((at) => list[at]!),
       reduce: list === inner,
+      divisible: !c.axes[i]!.some(
+        (at) => indexed[list[at]!] || guards.some((gs) => gs.some((g) => g.dim === list[at])),
+      ),
     }))
   })
   const loops = merged[0]!.concat(merged[1]!)
   if (loops.length === 0 || (reducing && !loops.some((l) => l.reduce))) {
-    loops.push({ size: 1, strides: all.map(() => 0), dims: [], reduce: reducing })
+    loops.push({ size: 1, strides: all.map(() => 0), dims: [], reduce: reducing, divisible: false })
   }
-  const { form, sequence } = arrange(
+  const { form, sequence, tile } = arrange(
     loops,
     all.map((o) => itemSize(o.dtype)),
     inputs.length,
@@ -174,11 +193,15 @@ export function normalize(source: NestSource): Nest {
     epilogue = epilogue.map((e) => rewrite(e, rename))
   }
   const parallel = sequence.filter((l) => !l.reduce).length
+  const reach = (o: number): number =>
+    sequence.reduce((far, l) => far + (l.reduce ? Math.abs(l.strides[o]!) * l.size : 0), 0)
   return {
     form,
     levels: sequence.map(({ size, strides }) => ({ size, strides })),
     parallel,
     vector: form === 'columns' ? parallel - 1 : sequence.length - 1,
+    tile,
+    wide: form === 'columns' && inputs.some((_, o) => reach(o) > wideBytes),
     width,
     inputs: inputs.length,
     operands: all.map((o, i) => ({
@@ -203,6 +226,42 @@ interface Loop {
   readonly strides: readonly number[]
   readonly dims: readonly number[]
   readonly reduce: boolean
+  /** Whether nobody asks for the counter, so that the loop may run in pieces. */
+  readonly divisible: boolean
+}
+
+/** Reach of a column from which on blocks are wide: what the second level of caches may not hold. */
+const wideBytes = 2 ** 20
+
+/** Elements of a piece of the vector level, where an input is read across it: a cache line of float32. */
+const tileSize = 16
+
+/**
+ * Cuts the vector loop of a map into pieces, and runs the loop along which an input is contiguous inside them,
+ * so that the cache lines read across the vector loop serve several turns (as in a transposition).
+ */
+function tiled(
+  sequence: readonly Loop[],
+  bytes: readonly number[],
+  inputs: number,
+): { sequence: Loop[]; tile: { level: number; total: number } } | undefined {
+  const vector = sequence[sequence.length - 1]!
+  if (!vector.divisible || vector.size < 2 * tileSize) return undefined
+  const along = sequence.findIndex(
+    (l) =>
+      l !== vector &&
+      l.size >= 4 &&
+      l.strides.some((s, o) => o < inputs && s === bytes[o] && Math.abs(vector.strides[o]!) > 64),
+  )
+  if (along < 0) return undefined
+  const count = Math.ceil(vector.size / tileSize)
+  const pieces = { ...vector, size: count, strides: vector.strides.map((s) => s * tileSize) }
+  const rest = sequence.filter((l, i) => i !== along && l !== vector)
+  const piece = { ...vector, size: tileSize }
+  return {
+    sequence: [...rest, pieces, sequence[along]!, piece],
+    tile: { level: rest.length, total: vector.size },
+  }
 }
 
 /** Chooses the form and the order of the loops by a rough count of the cycles an element takes. */
@@ -213,7 +272,7 @@ function arrange(
   width: Width,
   ordered: boolean,
   flexible: boolean,
-): { form: Form; sequence: Loop[] } {
+): { form: Form; sequence: Loop[]; tile?: { level: number; total: number } } {
   const parallel = loops.filter((l) => !l.reduce)
   const reductions = loops.filter((l) => l.reduce)
   if (ordered) return { form: 'ordered', sequence: [...parallel] }
@@ -221,13 +280,17 @@ function arrange(
   const cost = (loop: Loop): number => {
     let cycles = 1
     loop.strides.forEach((s, o) => {
-      if (s !== 0 && s !== bytes[o]) cycles += width * (o < inputs ? 1.5 : 2) + (Math.abs(s) > 64 ? 2 : 0)
+      if (s !== 0 && s !== bytes[o])
+        cycles += width * (o < inputs ? 1.5 : 2) + (Math.abs(s) > 64 ? 2 : 0)
       else if (s !== 0) cycles += 1
     })
     return cycles
   }
   const vectors = (n: number) => Math.ceil(n / width)
-  const last = (list: readonly Loop[], chosen: Loop) => [...list.filter((l) => l !== chosen), chosen]
+  const last = (list: readonly Loop[], chosen: Loop) => [
+    ...list.filter((l) => l !== chosen),
+    chosen,
+  ]
   const best = (list: readonly Loop[], price: (l: Loop) => number): [Loop | undefined, number] => {
     let choice: Loop | undefined
     let lowest = Infinity
@@ -242,7 +305,8 @@ function arrange(
   }
   if (reductions.length === 0) {
     const [chosen] = best(parallel, (l) => (vectors(l.size) * cost(l) + 10) / l.size)
-    return { form: 'map', sequence: last(parallel, chosen!) }
+    const sequence = last(parallel, chosen!)
+    return { form: 'map', sequence, ...tiled(sequence, bytes, inputs) }
   }
   const total = reductions.reduce((n, l) => n * l.size, 1)
   const [row, rowPrice] = best(flexible ? reductions : reductions.slice(-1), (l) => {

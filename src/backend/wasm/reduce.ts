@@ -8,8 +8,8 @@ import { Body, type Place } from './body.ts'
 import type { Frame } from './frame.ts'
 import { unrollFor } from './map.ts'
 import { castScalar } from './scalarCode.ts'
-import { castTo, emitOp } from './vectorCode.ts'
 import { extract, kindOf, localType, pushConst, splat, type Width } from './values.ts'
+import { castTo, emitOp } from './vectorCode.ts'
 
 /** Elements after which the float32 sums of a row, and of a column, are added to a second sum. */
 const rowChunk = 4096
@@ -135,7 +135,12 @@ class Reducer {
       }
       // The first element wins whatever it is, so that a NaN there stays.
       const bool = localType('bool', w)
-      const [better, first, at, zero] = [f.local(bool), f.local(bool), f.local(localType('i32', w)), f.local(localType('i32', w))]
+      const [better, first, at, zero] = [
+        f.local(bool),
+        f.local(bool),
+        f.local(localType('i32', w)),
+        f.local(localType('i32', w)),
+      ]
       position()
       f.set(at)
       pushConst(f, 'i32', w, 0)
@@ -273,7 +278,10 @@ export function emitRows(frame: Frame): void {
   ])
   const positional = nest.reduce.some((r) => r === 'argmax' || r === 'argmin')
   const wanted = unrollFor(body.weight, width)
-  const reducer = new Reducer(frame, positional || nest.reduce.length > 2 ? Math.min(wanted, 2) : wanted)
+  const reducer = new Reducer(
+    frame,
+    positional || nest.reduce.length > 2 ? Math.min(wanted, 2) : wanted,
+  )
   const base = f.local('i32')
   body.emit(0, { pointers: frame.base, vectors: 1 })
   frame.loops(0, parallel, frame.base, (outer) => {
@@ -318,7 +326,10 @@ export function emitColumns(frame: Frame): void {
   const epilogue = new Body(frame, plan.epilogue, width, vector, [0, (1 << vector) - 1, -1])
   const crowded = nest.reduce.length > 1 || nest.reduce[0]!.startsWith('arg')
   const wanted = unrollFor(body.weight + epilogue.weight, width)
-  const reducer = new Reducer(frame, crowded ? 1 : wanted)
+  const reducer = new Reducer(
+    frame,
+    crowded ? Math.min(wanted, 2) : nest.wide && wanted === 4 ? 8 : wanted,
+  )
   const { positional } = reducer
   const base = f.local('i32')
   const start = { pointers: frame.base, vectors: 1 }
@@ -339,7 +350,11 @@ export function emitColumns(frame: Frame): void {
       const flush = () => reducer.flushColumns(vectors)
       const turn = reducer.summing
         ? (counter: Local) => {
-            f.get(counter).i32(columnChunk - 1).op('i32.and').op('i32.eqz').if(flush)
+            f.get(counter)
+              .i32(columnChunk - 1)
+              .op('i32.and')
+              .op('i32.eqz')
+              .if(flush)
           }
         : undefined
       frame.loops(

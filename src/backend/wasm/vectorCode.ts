@@ -1,10 +1,10 @@
 /** Code for scalar instructions and casts on two or four lanes; what has no lane form runs lane by lane. */
 
-import { threefryParity, threefryRotations } from '../../base/random.ts'
 import type { DType } from '../../base/dtype.ts'
+import { threefryParity, threefryRotations } from '../../base/random.ts'
 import { type CompareName, compareNames, type ScalarName } from '../../prim/scalar.ts'
 import type { FunctionBuilder, Local, PlainOp } from './assembler.ts'
-import { hasVectorMath, vectorMath, vectorRound } from './math.ts'
+import { hasVectorMath, sineLimit, vectorMath, vectorRound, vectorSine } from './math.ts'
 import { castScalar, type Emit, scalarOp } from './scalarCode.ts'
 import { extract, type Kind, kindOf, localType, replace, splat, type Width } from './values.ts'
 
@@ -72,7 +72,8 @@ export function emitOp(
   const { f } = e
   const kind = kindOf(type)
   const float = kind === 'f32' || kind === 'f64'
-  if (float && op === 'pow' && constants[1] === 2) return emitOp(e, width, 'mul', type, [args[0]!, args[0]!])
+  if (float && op === 'pow' && constants[1] === 2)
+    return emitOp(e, width, 'mul', type, [args[0]!, args[0]!])
   if (width === 1) return scalarOp(e, op, type, args)
   const [x, y, z] = args as [Local, Local, Local]
   if (op === 'where') {
@@ -89,12 +90,24 @@ export function emitOp(
       .op(`${shape}.${name}` as PlainOp)
     boolMask(f, kind, width)
   } else if (float) {
-    if (!floatOp(f, kind, op, args, constants)) byLane(e, width, op, type, args)
+    if (kind === 'f32' && (op === 'sin' || op === 'cos')) sine(e, width, op, x)
+    else if (!floatOp(f, kind, op, args, constants)) byLane(e, width, op, type, args)
   } else if (integerOp(f, op, args, constants)) {
     if (op !== 'and' && op !== 'or' && op !== 'xor' && op !== 'max' && op !== 'min') {
       wrapVector(f, type)
     }
   } else byLane(e, width, op, type, args)
+}
+
+/** sin and cos by polynomials where all lanes are small enough, else lane by lane. */
+function sine(e: Emit, width: Width, op: 'sin' | 'cos', x: Local): void {
+  const { f } = e
+  f.get(x).op('f32x4.abs').f32x4(sineLimit).op('f32x4.lt').op('i32x4.all_true')
+  f.if(
+    () => vectorSine(f, op, x),
+    () => byLane(e, width, op, 'float32', [x]),
+    'v128',
+  )
 }
 
 const directUnary = new Set(['neg', 'abs', 'floor', 'ceil', 'trunc', 'sqrt'])
@@ -174,7 +187,9 @@ function integerOp(
     case 'shl':
     case 'shr':
       if (constants[1] === undefined) return false
-      f.get(x).i32(constants[1]).op(op === 'shl' ? 'i32x4.shl' : 'i32x4.shr_u')
+      f.get(x)
+        .i32(constants[1])
+        .op(op === 'shl' ? 'i32x4.shl' : 'i32x4.shr_u')
       return true
     case 'neg':
     case 'abs':
@@ -226,13 +241,7 @@ function boolOp(e: Emit, width: Width, op: ScalarName, args: readonly Local[]): 
 }
 
 /** Runs the single-element code on each lane in turn. */
-function byLane(
-  e: Emit,
-  width: Width,
-  op: ScalarName,
-  type: DType,
-  args: readonly Local[],
-): void {
+function byLane(e: Emit, width: Width, op: ScalarName, type: DType, args: readonly Local[]): void {
   const { f } = e
   const kind = kindOf(type)
   const scalars = args.map(() => f.local(localType(kind, 1)))
@@ -277,14 +286,21 @@ function random(f: FunctionBuilder, key0: Local, key1: Local, counter: Local): v
   for (let round = 0; round < 20; round++) {
     const r = threefryRotations[round % 8]!
     f.get(x0).get(x1).op('i32x4.add').set(x0)
-    f.get(x1).i32(r).op('i32x4.shl').get(x1).i32(32 - r)
+    f.get(x1)
+      .i32(r)
+      .op('i32x4.shl')
+      .get(x1)
+      .i32(32 - r)
     f.op('i32x4.shr_u').op('v128.or').get(x0).op('v128.xor').set(x1)
     if (round % 4 === 3) {
       const s = (round + 1) / 4
       const next = (at: number) => f.get(keys[at % 3]!).op('i32x4.add')
       f.get(x0)
       next(s).set(x0).get(x1)
-      next(s + 1).i32x4(s).op('i32x4.add').set(x1)
+      next(s + 1)
+        .i32x4(s)
+        .op('i32x4.add')
+        .set(x1)
     }
   }
   f.get(x0).get(x1).op('v128.xor').free(x0).free(x1).free(key2)

@@ -92,6 +92,18 @@ describe('transcendental functions of float32', () => {
     })
   }
 
+  test('sin and cos are within 1.2e-7, and right for large and special values', async () => {
+    const inputs = [...logarithmic(1e-30, 8191), ...logarithmic(8192, 1e9, 100), 0, -0]
+    for (const op of ['sin', 'cos'] as const) {
+      const results = await apply(op, inputs)
+      const errors = inputs.map((x, i) => Math.abs(results[i]! - unaryMeaning[op](x)))
+      expect(Math.max(...errors)).toBeLessThan(1.2e-7)
+      const special = await apply(op, [Number.NaN, Infinity, 1, -Infinity, 0.5, 0.25, 0.125])
+      expect(special.map(Number.isNaN)).toEqual([true, true, false, true, false, false, false])
+    }
+    expect((await apply('sin', [-0]))[0]).toBe(-0)
+  })
+
   test('special values', async () => {
     const inputs = [Number.NaN, Infinity, -Infinity, 0, -0, 1e-42, -1e-42, 3.4e38, -3.4e38, -1, 1]
     for (const op of ['exp', 'expm1', 'log', 'log1p', 'tanh', 'erf'] as const) {
@@ -144,10 +156,11 @@ describe('layout', () => {
     const n = 77
     const w = smallValues('float32', n)
     const sum = binary('add', load(0, 'float32'), load(1, 'float32'))
-    const kernel = mapKernel([n], ['float32', 'float32'], [
-      binary('mul', sum, constant(2, 'float32')),
-      compare('gt', sum, load(0, 'float32')),
-    ])
+    const kernel = mapKernel(
+      [n],
+      ['float32', 'float32'],
+      [binary('mul', sum, constant(2, 'float32')), compare('gt', sum, load(0, 'float32'))],
+    )
     await agree(kernel, [w, smallValues('float32', n, 3), w, untouched('bool', n)])
   })
 
@@ -162,13 +175,47 @@ describe('layout', () => {
     }
   })
 
+  test('transpositions, in pieces of the longer loops', async () => {
+    for (const [m, n] of [
+      [40, 37],
+      [64, 33],
+      [5, 100],
+      [33, 4],
+    ] as const) {
+      for (const dtype of ['float32', 'uint8', 'float64'] as const) {
+        const dims = [2, m, n]
+        const across = { dtype, strides: [m * n, 1, m], offset: 0 }
+        const sum = binary('add', load(0, dtype), load(1, dtype))
+        const kernel = {
+          ...mapKernel(dims, [dtype, dtype], [sum]),
+          inputs: [across, denseOperand(dtype, dims)],
+        }
+        const blocks = [smallValues(dtype, 2 * m * n), smallValues(dtype, 2 * m * n, 2)]
+        await agree(kernel, [...blocks, untouched(dtype, 2 * m * n + 4)])
+      }
+    }
+  })
+
+  test('a fill of -0 keeps the sign', async () => {
+    const kernel = mapKernel([100], [], [constant(-0, 'float32')])
+    const [out] = await execute(backend, kernel, [untouched('float32', 100)])
+    expect([...out!].every((v) => Object.is(v, -0))).toBe(true)
+  })
+
   test('guards on several dimensions', async () => {
     const dims = [4, 5, 21]
     for (const guards of [
       [{ dim: 2, lo: 3, hi: 19 }],
-      [{ dim: 0, lo: 1, hi: 3 }, { dim: 1, lo: 0, hi: 4 }, { dim: 2, lo: 2, hi: 40 }],
+      [
+        { dim: 0, lo: 1, hi: 3 },
+        { dim: 1, lo: 0, hi: 4 },
+        { dim: 2, lo: 2, hi: 40 },
+      ],
       [{ dim: 1, lo: 4, hi: 2 }],
-      [{ dim: 2, lo: -2, hi: 1 }, { dim: 1, lo: 1, hi: 9 }],
+      [
+        { dim: 2, lo: -2, hi: 1 },
+        { dim: 1, lo: 1, hi: 9 },
+      ],
     ]) {
       const sum = binary('add', load(0, 'float32'), load(1, 'float32'))
       const kernel = mapKernel(dims, ['float32', 'float32'], [sum])
@@ -192,9 +239,7 @@ describe('gathers', () => {
       { dtype: at, strides: indices, offset: 0 },
     ],
     outputs: [denseOperand('float32', dims)],
-    body: [
-      { kind: 'loadAt', input: 0, index: load(1, at), size: 7, stride: 20, dtype: 'float32' },
-    ],
+    body: [{ kind: 'loadAt', input: 0, index: load(1, at), size: 7, stride: 20, dtype: 'float32' }],
     reduce: [],
     epilogue: [],
   })
@@ -242,9 +287,9 @@ describe('random programs', () => {
     const leaf = fc.oneof(
       fc.nat(inputs.length - 1).map((i) => load(i, inputs[i]!)),
       fc.constant(index(0)),
-      fc.tuple(fc.integer({ min: 0, max: 5 }), fc.constantFrom(...types)).map(([v, t]) =>
-        constant(t === 'bool' ? v % 2 : v, t),
-      ),
+      fc
+        .tuple(fc.integer({ min: 0, max: 5 }), fc.constantFrom(...types))
+        .map(([v, t]) => constant(t === 'bool' ? v % 2 : v, t)),
     )
     if (depth === 0) return leaf
     const part = grow(inputs, depth - 1)
@@ -253,19 +298,21 @@ describe('random programs', () => {
     const integer = fc.constantFrom<DType>('int32', 'uint8', 'int8', 'int64')
     return fc.oneof(
       leaf,
-      fc.tuple(fc.constantFrom('add', 'sub', 'max', 'min'), two).map(([op, [x, y]]) =>
-        binary(op as 'add', x, y),
-      ),
+      fc
+        .tuple(fc.constantFrom('add', 'sub', 'max', 'min'), two)
+        .map(([op, [x, y]]) => binary(op as 'add', x, y)),
       fc
         .tuple(fc.constantFrom('and', 'or', 'xor', 'div', 'mod', 'mul'), part, part, integer)
         .map(([op, x, y, t]) => binary(op as 'and', cast(x, t), cast(y, t))),
-      fc.tuple(fc.constantFrom('lt', 'ge', 'eq', 'ne'), two).map(([op, [x, y]]) =>
-        compare(op as 'lt', x, y),
-      ),
+      fc
+        .tuple(fc.constantFrom('lt', 'ge', 'eq', 'ne'), two)
+        .map(([op, [x, y]]) => compare(op as 'lt', x, y)),
       fc.tuple(part, two).map(([c, [x, y]]) => select(cast(c, 'bool'), x, y)),
-      fc.tuple(fc.constantFrom('not', 'neg', 'abs', 'sign'), part).map(([op, x]) =>
-        unary(op as 'not', x.dtype === 'bool' && op !== 'not' ? cast(x, 'int32') : x),
-      ),
+      fc
+        .tuple(fc.constantFrom('not', 'neg', 'abs', 'sign'), part)
+        .map(([op, x]) =>
+          unary(op as 'not', x.dtype === 'bool' && op !== 'not' ? cast(x, 'int32') : x),
+        ),
     )
   }
   const anyCase = fc

@@ -7,7 +7,15 @@ import { type DType, isFloat } from '../../../src/base/dtype.ts'
 import { rowMajor, sizeOf } from '../../../src/base/shape.ts'
 import { acc, binary, cast, constant, type Expr, index, load } from '../../../src/prim/expr.ts'
 import type { ContractKernel, Kernel, LoopKernel, ReduceOp } from '../../../src/prim/kernel.ts'
-import { type Data, data, execute, expectNear, randoms, smallValues, untouched } from '../kernels.ts'
+import {
+  type Data,
+  data,
+  execute,
+  expectNear,
+  randoms,
+  smallValues,
+  untouched,
+} from '../kernels.ts'
 
 const backend = createWasmBackend()
 const reference = createReferenceBackend()
@@ -49,7 +57,9 @@ function reduction(
 
 const blocksOf = (kernel: LoopKernel, seed = 1): Data[] => [
   smallValues(kernel.inputs[0]!.dtype, sizeOf(kernel.dims), seed),
-  ...kernel.outputs.map((o) => untouched(o.dtype, sizeOf(kernel.dims.slice(0, kernel.parallel)) + 3)),
+  ...kernel.outputs.map((o) =>
+    untouched(o.dtype, sizeOf(kernel.dims.slice(0, kernel.parallel)) + 3),
+  ),
 ]
 
 const ops: readonly ReduceOp[] = ['sum', 'max', 'min', 'argmax', 'argmin']
@@ -72,7 +82,10 @@ for (const dtype of ['float32', 'float64', 'int32', 'uint8', 'int8', 'int64', 'b
 }
 
 test('several reductions in one kernel', async () => {
-  for (const dims of [[4, 37], [37, 4]]) {
+  for (const dims of [
+    [4, 37],
+    [37, 4],
+  ]) {
     for (const strides of [rowMajor(dims), [1, dims[0]!]]) {
       const kernel = reduction(dims, 1, ['sum', 'max', 'argmin', 'min'], 'float32', strides)
       await agree(kernel, blocksOf(kernel))
@@ -94,8 +107,14 @@ test('argmax and argmin give the first position; a NaN wins only where it is fir
     return row
   })
   for (const dtype of ['float32', 'float64'] as const) {
-    for (const [op, plain] of [['argmax', 7], ['argmin', 9]] as const) {
-      for (const strides of [[n, 1], [1, 6]]) {
+    for (const [op, plain] of [
+      ['argmax', 7],
+      ['argmin', 9],
+    ] as const) {
+      for (const strides of [
+        [n, 1],
+        [1, 6],
+      ]) {
         const values = new Array<number>(6 * n)
         rows.forEach((row, r) => {
           row.forEach((v, i) => {
@@ -132,7 +151,11 @@ test('long float32 sums stay accurate', async () => {
   expect(Math.abs(Number(a![0]) / exact - 1)).toBeLessThan(3e-7)
   const columns = reduction([4, n >> 2], 1, ['sum'], 'float32', [1, 4])
   const [b] = await execute(backend, columns, [input, untouched('float32', 4)])
-  const total = [...(b as Float32Array)].reduce((s, v) => s + v, 0) + values[n - 1]! + values[n - 2]! + values[n - 3]!
+  const total =
+    [...(b as Float32Array)].reduce((s, v) => s + v, 0) +
+    values[n - 1]! +
+    values[n - 2]! +
+    values[n - 3]!
   expect(Math.abs(total / exact - 1)).toBeLessThan(1e-6)
 })
 
@@ -148,17 +171,36 @@ test('bodies and epilogues read other operands, positions and guards', async () 
       dims,
       parallel,
       inputs: [
-        { dtype: 'float32', strides: rowMajor(dims), offset: 0, guards: [{ dim: 2, lo: 2, hi: 18 }, { dim: 1, lo: 1, hi: 9 }] },
+        {
+          dtype: 'float32',
+          strides: rowMajor(dims),
+          offset: 0,
+          guards: [
+            { dim: 2, lo: 2, hi: 18 },
+            { dim: 1, lo: 1, hi: 9 },
+          ],
+        },
         { dtype: 'uint8', strides: still(rowMajor(dims)), offset: 0 },
       ],
       outputs: [{ dtype: 'float64', strides: rowMajor(kept), offset: 2 }],
       body: [binary('add', product, float(load(1, 'uint8')))],
       reduce: ['sum'],
       epilogue: [
-        cast(binary('add', binary('mul', acc(0, 'float32'), constant(0.5, 'float32')), float(load(1, 'uint8'))), 'float64'),
+        cast(
+          binary(
+            'add',
+            binary('mul', acc(0, 'float32'), constant(0.5, 'float32')),
+            float(load(1, 'uint8')),
+          ),
+          'float64',
+        ),
       ],
     }
-    await agree(kernel, [smallValues('float32', 228), smallValues('uint8', 228), untouched('float64', 16)])
+    await agree(kernel, [
+      smallValues('float32', 228),
+      smallValues('uint8', 228),
+      untouched('float64', 16),
+    ])
   }
 })
 

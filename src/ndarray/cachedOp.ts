@@ -1,0 +1,200 @@
+/** CachedOp: a function of arrays, traced once for each kind of input and run as compiled graphs. */
+
+import { fail } from '../base/error.ts'
+import { applyBound } from '../core/apply.ts'
+import { aval, sameAval } from '../core/aval.ts'
+import { frame, withFrame } from '../core/frame.ts'
+import { type Graph, placeholder, printGraph, type Sym } from '../core/graph.ts'
+import { BoundOp, OpDef } from '../core/op.ts'
+import { Tensor } from '../core/tensor.ts'
+import { substitute, trace } from '../core/trace.ts'
+import { differentiate } from '../passes/differentiate.ts'
+import { lower } from '../passes/lower.ts'
+import type { NDArray } from './ndarray.ts'
+
+/** A value that a traced function reads besides its inputs, looked up anew at every call. */
+type Source = () => NDArray
+
+/** What a function does on one kind of inputs. */
+interface Traced {
+  readonly graph: Graph
+  /** Arrays that follow the inputs: parameters and captured arrays. */
+  readonly sources: readonly Source[]
+  /** Pairs of random key words that are drawn at every call. */
+  readonly keys: number
+  /** Whether the function gave an array of results or a single one. */
+  readonly many: boolean
+  readonly predict: BoundOp
+  /** Operators that also keep what backward reads, by which inputs are followed. */
+  readonly recording: Map<string, BoundOp>
+}
+
+/** Traced functions kept for one CachedOp. */
+const limit = 32
+
+/**
+ * Answers for a function's parameters while it is traced: `place(key, source)` is the parameter's place in the graph.
+ */
+export type Placer = (key: object, source: Source) => Tensor
+
+/** A function run as compiled graphs, one for each combination of shapes, dtypes, context and training mode. */
+export class CachedOp {
+  readonly #name: string
+  readonly #body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[]
+  readonly #traced = new Map<string, Traced>()
+  #evicted = 0
+
+  constructor(name: string, body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[]) {
+    this.#name = name
+    this.#body = body
+  }
+
+  /** Forgets all traces. */
+  clear(): void {
+    this.#traced.clear()
+  }
+
+  /** Runs the function on arrays. */
+  call(inputs: readonly (NDArray | null)[]): Tensor | readonly Tensor[] {
+    let traced = this.#trace(inputs)
+    let arrays = [...inputs, ...traced.sources.map((source) => source())]
+    if (!fits(traced.graph, arrays)) {
+      // A parameter has changed its dtype or shape since the trace.
+      this.clear()
+      traced = this.#trace(inputs)
+      arrays = [...inputs, ...traced.sources.map((source) => source())]
+    }
+    const numbers: (number | Tensor)[] = []
+    for (let i = 0; i < traced.keys; i++) numbers.push(...frame.keys())
+    const results = applyBound(this.#operator(traced, arrays), arrays, numbers)
+    const count = traced.graph.outputs.length
+    // Of what is kept for backward only the tape is a holder.
+    for (let i = count; i < results.length; i++) (results[i] as NDArray).storage.release()
+    return traced.many ? results.slice(0, count) : results[0]!
+  }
+
+  /** The lowered graph for these inputs, as text. */
+  print(inputs: readonly (NDArray | null)[]): string {
+    return printGraph(lower(this.#trace(inputs).graph))
+  }
+
+  #operator(traced: Traced, arrays: readonly (NDArray | null)[]): BoundOp {
+    if (!frame.recording) return traced.predict
+    const needs = arrays.map((x) => x !== null && x.node !== null)
+    if (!needs.includes(true)) return traced.predict
+    const key = needs.map(Number).join('')
+    let op = traced.recording.get(key)
+    if (op === undefined) {
+      op = recordingOp(this.#name, traced.graph, needs)
+      traced.recording.set(key, op)
+    }
+    return op
+  }
+
+  #trace(inputs: readonly (NDArray | null)[]): Traced {
+    const kinds = inputs.map((x) => (x === null ? '-' : `${x.dtype}${x.shape.join()}`))
+    const key = `${kinds.join('|')} ${frame.training} ${frame.context}`
+    let traced = this.#traced.get(key)
+    if (traced === undefined) {
+      traced = traceFunction(this.#name, this.#body, inputs)
+      if (this.#traced.size >= limit) {
+        this.#traced.delete(this.#traced.keys().next().value as string)
+        if (++this.#evicted === limit) {
+          console.warn(`[${this.#name}] more than ${2 * limit} kinds of inputs so far: each new one is compiled; pad to fewer shapes, or hybridize(false)`)
+        }
+      }
+      this.#traced.set(key, traced)
+    }
+    return traced
+  }
+}
+
+function fits(graph: Graph, arrays: readonly (NDArray | null)[]): boolean {
+  return arrays.every((x, i) => {
+    const s = graph.inputs[i]
+    return x === null ? s === null : s != null && sameAval(x.aval, s.aval)
+  })
+}
+
+function traceFunction(
+  name: string,
+  body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[],
+  inputs: readonly (NDArray | null)[],
+): Traced {
+  const places = new Map<object, Sym>()
+  const sources: Source[] = []
+  const extra: Sym[] = []
+  const numbers: Sym[] = []
+  let many = false
+  const place: Placer = (key, source) => {
+    let sym = places.get(key)
+    if (sym === undefined) {
+      // The array is read outside of the trace; a parameter without a shape yet says so here.
+      sym = placeholder(withFrame({ tracing: false, recording: false }, source).aval)
+      places.set(key, sym)
+      sources.push(source)
+      extra.push(sym)
+    }
+    return sym
+  }
+  const draw = frame.keys
+  const number = (): Sym => {
+    const sym = placeholder(aval([], 'float64', true))
+    numbers.push(sym)
+    return sym
+  }
+  const change = {
+    recording: false,
+    keys: () => (frame.tracing ? ([number(), number()] as const) : draw()),
+    capture: (array: Tensor) => place(array, () => array as NDArray),
+  }
+  const graph = withFrame(change, () =>
+    trace(inputs.map((x) => x?.aval ?? null), [], (xs) => {
+      const result = body(xs, place)
+      many = Array.isArray(result)
+      const list = (many ? result : [result]) as readonly unknown[]
+      return list.map((t) => {
+        if (!(t instanceof Tensor)) fail(name, `forward returned ${String(t)} while being traced: it must return arrays`)
+        return 'storage' in t ? place(t, () => t as NDArray) : t
+      })
+    }),
+  )
+  const whole: Graph = { inputs: [...graph.inputs, ...extra], params: numbers, outputs: graph.outputs }
+  return {
+    graph: whole,
+    sources,
+    keys: numbers.length / 2,
+    many,
+    predict: graphOp(name, whole),
+    recording: new Map(),
+  }
+}
+
+/** A graph as an operator of its own. */
+function graphOp(name: string, graph: Graph): BoundOp {
+  const op = new OpDef({
+    name,
+    inputs: ['...values?'],
+    numbers: graph.params.length,
+    body: (values, _attrs, scalars) => substitute(graph, values, scalars).outputs,
+  })
+  return new BoundOp(op, {}, '')
+}
+
+/** The operator that runs the forward half and whose gradient runs the backward half. */
+function recordingOp(name: string, graph: Graph, needs: readonly boolean[]): BoundOp {
+  const { forward, backward, targets } = differentiate(graph, needs)
+  const count = graph.outputs.length
+  const op = new OpDef({
+    name,
+    inputs: ['...values?'],
+    numbers: graph.params.length,
+    body: (values, _attrs, scalars) => substitute(forward, values, scalars).outputs,
+    grad: ({ inputs, outputs, dys, scalars }) => {
+      const kept = outputs.slice(count)
+      const grads = substitute(backward, [...inputs, ...kept, ...dys.slice(0, count)], scalars).outputs
+      return inputs.map((_, i) => grads[targets.indexOf(i)] ?? null)
+    },
+  })
+  return new BoundOp(op, {}, '')
+}
