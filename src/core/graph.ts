@@ -1,5 +1,6 @@
 /** Nodes and graphs: the one record of computation behind traced functions, symbols and the autograd tape. */
 
+import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import type { Aval } from './aval.ts'
 import type { BoundOp, Instance } from './op.ts'
@@ -59,6 +60,20 @@ export class Sym extends Tensor {
     this.index = index
     this.aval = node.outs[index]!
   }
+}
+
+/** What needs data: asked of a place in a graph, an error says so instead of "not a function". */
+const reading = [
+  'asTypedArray', 'asTypedArraySync', 'asArray', 'asArraySync', 'asScalar', 'asScalarSync', 'waitToRead',
+  'set', 'assign', 'addAssign', 'subAssign', 'mulAssign', 'divAssign', 'modAssign', 'attachGrad', 'backward',
+]
+for (const name of reading) {
+  Object.defineProperty(Sym.prototype, name, {
+    value(this: Sym) {
+      const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
+      fail(name, `${made} of shape ${formatShape(this.shape)} is being traced and has no data yet: keep forward to operators`)
+    },
+  })
 }
 
 /** A placeholder for a value given later. */

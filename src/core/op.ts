@@ -54,6 +54,11 @@ export interface OpSpec<S extends Schema> {
   readonly traits?: Traits
   /** Dynamic numbers without a name, for derived operators. */
   readonly numbers?: number
+  /**
+   * Outputs beyond this many are only kept for the gradient rule: gradients of theirs appear in higher orders alone,
+   * and then `dys` of the rule has one for each output.
+   */
+  readonly results?: number
 }
 
 /** An operator. */
@@ -205,15 +210,16 @@ export class Instance {
     }
   }
 
-  /** The gradient with respect to the inputs marked in `needs`. */
-  gradient(needs: readonly boolean[]): Gradient {
-    if (this.#lastGradient !== null && sameFlags(needs, this.#lastNeeds)) return this.#lastGradient
-    const key = needs.map((n) => (n ? '1' : '0')).join('')
+  /** The gradient with respect to the inputs marked in `needs`; `higher`: also outputs that are only kept have one. */
+  gradient(needs: readonly boolean[], higher = false): Gradient {
+    if (!higher && this.#lastGradient !== null && sameFlags(needs, this.#lastNeeds)) return this.#lastGradient
+    const key = needs.map((n) => (n ? '1' : '0')).join('') + (higher ? '+' : '')
     let found = this.#gradients.get(key)
     if (found === undefined) {
-      found = deriveGradient(this, needs)
+      found = deriveGradient(this, needs, higher)
       this.#gradients.set(key, found)
     }
+    if (higher) return found
     this.#lastNeeds = needs
     this.#lastGradient = found
     return found
@@ -256,13 +262,15 @@ function traceBody(bound: BoundOp, inputs: readonly (Aval | null)[]): Graph {
   })
 }
 
-function deriveGradient(instance: Instance, needs: readonly boolean[]): Gradient {
+function deriveGradient(instance: Instance, needs: readonly boolean[], higher: boolean): Gradient {
   const { bound, inputs, outs, graph } = instance
   const { op } = bound
   const params = Array.from({ length: op.dynamicCount }, numberAval)
   const n = inputs.length
   const targets: number[] = []
-  const traced = trace([...inputs, ...outs, ...outs], params, (all, scalars) => {
+  const limited = op.spec.results !== undefined
+  const heads = limited && !higher ? outs.slice(0, op.spec.results) : outs
+  const traced = trace([...inputs, ...outs, ...heads], params, (all, scalars) => {
     const xs = all.slice(0, n) as Tensor[]
     const ys = all.slice(n, n + outs.length) as Tensor[]
     const dys = all.slice(n + outs.length) as Tensor[]
@@ -311,7 +319,8 @@ function deriveGradient(instance: Instance, needs: readonly boolean[]): Gradient
     bound: new BoundOp(derived, {}, ''),
     uses,
     targets,
-    readsInput: inputs.map((_, i) => reads('input', i)),
+    // Higher orders run the whole body again, which may read any input.
+    readsInput: inputs.map((_, i) => limited || reads('input', i)),
     readsOutput: outs.map((_, i) => reads('output', i)),
   }
 }

@@ -3,6 +3,7 @@
 import { fail } from '../base/error.ts'
 import { applyBound } from './apply.ts'
 import type { Aval } from './aval.ts'
+import { withFrame } from './frame.ts'
 import { type Graph, type Node, Sym } from './graph.ts'
 import type { Instance } from './op.ts'
 import type { Tensor } from './tensor.ts'
@@ -109,7 +110,9 @@ function passBack(
     const source = inputs[i]?.node
     needs[i] = source != null && source.sweep === sweep && source.relevant
   }
-  const { bound, uses, targets } = instance.gradient(needs)
+  const { results } = instance.bound.op.spec
+  const higher = results !== undefined && dys.some((d, i) => i >= results && d !== undefined)
+  const { bound, uses, targets } = instance.gradient(needs, higher)
   if (bound === null) return
   const values: Tensor[] = new Array(uses.length)
   for (let i = 0; i < uses.length; i++) {
@@ -118,10 +121,13 @@ function passBack(
     else if (from === 'output') values[i] = output(node, index)
     else values[i] = dys[index] ?? algebra.zeros(node.outs[index]!, dys.find((d) => d !== undefined)!)
   }
-  const results = applyBound(bound, values, node.scalars)
+  // A gradient that reads nothing (ones, zeros) is made on the device of the gradients it stands for.
+  const context = values.length === 0 ? dys.find((d) => d !== undefined)?.context : undefined
+  const run = (): readonly Tensor[] => applyBound(bound, values, node.scalars)
+  const grads = context === undefined ? run() : withFrame({ context }, run)
   for (let j = 0; j < targets.length; j++) {
     const source = inputs[targets[j]!]!
-    accumulate(source.node!, source.index, results[j]!)
+    accumulate(source.node!, source.index, grads[j]!)
   }
 }
 

@@ -96,7 +96,8 @@ export class Plan {
     this.#launch(addresses, scalars)
     const fresh = this.#fresh
     const taken = new Set<Storage>()
-    return this.#outputs.map((o, i) => {
+    // All places are found, and counted, before any target moves: a target may be an input that a result views.
+    const places = this.#outputs.map((o) => {
       let storage: Storage
       let { layout } = o
       if (o.input >= 0) {
@@ -109,13 +110,16 @@ export class Plan {
         if (taken.has(storage)) storage.retain()
         taken.add(storage)
       }
+      return { storage, layout }
+    })
+    return places.map(({ storage, layout }, i) => {
       const target = targets?.[i]
-      if (target === undefined) return makeArray(o.aval, storage, layout)
-      if (target.storage !== storage) {
-        target.storage.release()
-        target.storage = storage
-        target.layout = layout
-      }
+      if (target === undefined) return makeArray(this.#outputs[i]!.aval, storage, layout)
+      // A result written over its target is not one more holder of the block; a view of it is, and the target one less.
+      const written = target.storage === storage && this.#outputs[i]!.input < 0
+      if (!written) target.storage.release()
+      target.storage = storage
+      target.layout = layout
       return target
     })
   }

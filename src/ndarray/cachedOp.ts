@@ -7,6 +7,7 @@ import { frame, withFrame } from '../core/frame.ts'
 import { type Graph, placeholder, printGraph, type Sym } from '../core/graph.ts'
 import { BoundOp, OpDef } from '../core/op.ts'
 import { Tensor } from '../core/tensor.ts'
+import { pullBack } from '../core/reverse.ts'
 import { substitute, trace } from '../core/trace.ts'
 import { differentiate } from '../passes/differentiate.ts'
 import { lower } from '../passes/lower.ts'
@@ -190,9 +191,10 @@ function recordingOp(name: string, graph: Graph, needs: readonly boolean[]): Bou
     inputs: ['...values?'],
     numbers: graph.params.length,
     body: (values, _attrs, scalars) => substitute(forward, values, scalars).outputs,
+    results: count,
     grad: ({ inputs, outputs, dys, scalars }) => {
-      const kept = outputs.slice(count)
-      const grads = substitute(backward, [...inputs, ...kept, ...dys.slice(0, count)], scalars).outputs
+      if (dys.length > count) return pullBack(substitute(forward, inputs, scalars), dys, needs)
+      const grads = substitute(backward, [...inputs, ...outputs.slice(count), ...dys], scalars).outputs
       return inputs.map((_, i) => grads[targets.indexOf(i)] ?? null)
     },
   })

@@ -158,6 +158,12 @@ const hardSigmoidOp = defineOp({
       const line = add(mul(v!, num(v!, alpha)), num(v!, beta))
       return binary('min', binary('max', line, num(v!, 0)), num(v!, 1))
     }),
+  // 0 where the line meets its bounds, as in MXNet.
+  grad: ({ outputs, dys, attrs: { alpha } }) => [
+    pointwise([outputs[0]!, dys[0]!], ([y, dy]) =>
+      select(binary('and', compare('gt', y!, num(y!, 0)), compare('lt', y!, num(y!, 1))), mul(dy!, num(dy!, alpha)), num(dy!, 0)),
+    ),
+  ],
 })
 
 /**

@@ -110,7 +110,7 @@ const clipOp = defineOp({
     const x = inputs[0]!
     return [
       pointwise([x, dys[0]!, castTo(scalars[0]!, x.dtype), castTo(scalars[1]!, x.dtype)], ([v, dy, lo, hi]) =>
-        select(binary('and', compare('ge', v!, lo!), compare('le', v!, hi!)), dy!, constant(0, x.dtype)),
+        select(binary('or', compare('lt', v!, lo!), compare('gt', v!, hi!)), constant(0, x.dtype), dy!),
       ),
     ]
   },

@@ -89,20 +89,39 @@ export function reshape<T extends Tensor>(data: T, shape: Shape | number, option
   return apply(reshapeOp, [data], { shape: typeof shape === 'number' ? [shape] : shape, ...options })
 }
 
+/** A range of axes as MXNet's reshape_like gives it: begin and end, negative ones from the back, null for all. */
+function axisRange(name: string, ndim: number, begin: number | null, end: number | null): [number, number] {
+  const at = (v: number): number => (v < 0 ? v + ndim : v)
+  const [from, to] = [at(begin ?? 0), at(end ?? ndim)]
+  if (from < 0 || to > ndim || from > to) {
+    fail('reshape_like', `the axes ${begin} to ${end} of ${name} are out of range: it has ${ndim} dimensions`)
+  }
+  return [from, to]
+}
+
 const reshapeLikeOp = defineOp({
   name: 'reshape_like',
   inputs: ['lhs', 'rhs'],
-  body: ([x, like]) => {
-    if (x!.size !== like!.size) {
-      fail('reshape_like', `lhs ${formatShape(x!.shape)} and rhs ${formatShape(like!.shape)} have different sizes`)
+  attrs: {
+    lhsBegin: attr.optional(attr.int()),
+    lhsEnd: attr.optional(attr.int()),
+    rhsBegin: attr.optional(attr.int()),
+    rhsEnd: attr.optional(attr.int()),
+  },
+  body: ([x, like], { lhsBegin, lhsEnd, rhsBegin, rhsEnd }) => {
+    const [from, to] = axisRange('lhs', x!.shape.length, lhsBegin, lhsEnd)
+    const middle = like!.shape.slice(...axisRange('rhs', like!.shape.length, rhsBegin, rhsEnd))
+    const shape = [...x!.shape.slice(0, from), ...middle, ...x!.shape.slice(to)]
+    if (sizeOf(shape) !== x!.size) {
+      fail('reshape_like', `lhs ${formatShape(x!.shape)} cannot take the shape ${formatShape(shape)}: the sizes differ`)
     }
-    return reshapeTo(x!, like!.shape)
+    return reshapeTo(x!, shape)
   },
   grad: ({ inputs, dys }) => [reshapeTo(dys[0]!, inputs[0]!.shape), null],
 })
 
 /**
- * The elements of lhs under the shape of rhs.
+ * The elements of lhs under the shape of rhs, or with a range of its axes replaced by a range of those of rhs.
  *
  * `(A…), (B…) -> (B…)` of the same size; keeps the dtype of lhs.
  * @throws MXNetError when the sizes differ.
@@ -110,8 +129,8 @@ const reshapeLikeOp = defineOp({
  * nd.reshapeLike(nd.zeros([6]), nd.zeros([2, 3])).shape // => [2, 3]
  * @see MXNet `reshape_like`
  */
-export function reshapeLike<T extends Tensor>(lhs: T, rhs: T): T {
-  return apply(reshapeLikeOp, [lhs, rhs])
+export function reshapeLike<T extends Tensor>(lhs: T, rhs: T, attrs?: Given<(typeof reshapeLikeOp)['spec']['attrs'] & object>): T {
+  return apply(reshapeLikeOp, [lhs, rhs], attrs)
 }
 
 const flattenOp = defineOp({

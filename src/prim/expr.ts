@@ -174,7 +174,8 @@ export function rewrite(root: Expr, replace: (e: Expr) => Expr | undefined): Exp
       const at = visit(e.index)
       if (at !== e.index) next = { ...e, index: at }
     }
-    const result = replace(next) ?? next
+    // A node that folded into one of its operands has been replaced already: twice would be once too often.
+    const result = next.kind === e.kind ? (replace(next) ?? next) : next
     done.set(e, result)
     return result
   }

@@ -46,8 +46,14 @@ export const movementRows: readonly Row[] = [
   row({
     op: 'reshape_like',
     domain: signed,
-    cases: [{ inputs: [[6], [2, 3]] }, { inputs: [[2, 3], [3, 1, 2]] }, { inputs: [[1], []] }],
-    formula: ([x, y]) => reshaped(x!, y!.shape),
+    cases: [
+      { inputs: [[6], [2, 3]] },
+      { inputs: [[2, 3], [3, 1, 2]] },
+      { inputs: [[1], []] },
+      { inputs: [[30, 7], [15, 2, 4]], attrs: { lhsBegin: 0, lhsEnd: 1, rhsBegin: 0, rhsEnd: 2 }, want: [15, 2, 7] },
+      { inputs: [[3, 4], [5, 2, 2]], attrs: { lhsBegin: -1, rhsBegin: 1 }, want: [3, 2, 2] },
+    ],
+    formula: ([x, y], _attrs, want) => reshaped(x!, want.length > 0 ? want : y!.shape),
     ints,
   }),
   row({

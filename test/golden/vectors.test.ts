@@ -76,7 +76,13 @@ function replayOf(c: VectorCase): Replay | null {
   const dotted = `_${c.op.replace('.', '_')}`
   const op = findOp(c.op) ?? findOp(dotted)
   if (op === undefined) return null
-  const attrs = Object.fromEntries(Object.entries(c.attrs).flatMap(([name, value]) => (bookkeeping.has(name) ? [] : [[camel(name), value]])))
+  const attrs = Object.fromEntries(
+    Object.entries(c.attrs).flatMap(([name, value]) => {
+      if (bookkeeping.has(name)) return []
+      if (name === 'ord') return [[name, String(value)]]
+      return [[c.op === 'full' && name === 'val' ? 'value' : camel(name), value]]
+    }),
+  )
   return (arrays) => applyAll(op, arrays, attrs)
 }
 
@@ -120,7 +126,12 @@ function replay(c: VectorCase, run: Replay, context: Context): void {
     states.forEach((want, k) => expectNear(outs[c.outputs.length + k], want, c, `${c.id}: state ${k}`))
   }
   if (!c.grads || !c.head_grads) return
-  const heads = outs.flatMap((o, k) => (c.head_grads![k] ? [{ o, g: make(c.head_grads![k]!) }] : []))
+  // Deviation 1 again: a gradient for (1,) belongs to the scalar here.
+  const headOf = (o: NDArray, k: number): NDArray => {
+    const g = make(c.head_grads![k]!)
+    return o.ndim === 0 ? g.reshape([]) : g
+  }
+  const heads = outs.flatMap((o, k) => (c.head_grads![k] ? [{ o, g: headOf(o, k) }] : []))
   if (heads.every(({ o }) => o.node === null)) {
     wants.forEach((want, k) => {
       if (want) expect(want.data.every((v) => v === 0), `${c.id}: gradient ${k} is missing`).toBe(true)
@@ -136,10 +147,11 @@ function replay(c: VectorCase, run: Replay, context: Context): void {
   if (!second) return
   const vs = second.v.map((v) => (v ? make(v) : null))
   const variables = arrays.filter((_, k) => vs[k])
+  for (const x of variables) x.attachGrad()
   const total = record(() => {
     const again = run(arrays)
     const live = again.filter((o, k) => c.head_grads![k] && o.node !== null)
-    const headGrads = again.flatMap((o, k) => (c.head_grads![k] && o.node !== null ? [make(c.head_grads![k]!)] : []))
+    const headGrads = again.flatMap((o, k) => (c.head_grads![k] && o.node !== null ? [headOf(o, k)] : []))
     const first = grad(live, variables, { headGrads, createGraph: true, trainMode: c.train })
     const directions = vs.filter((v): v is NDArray => v !== null)
     return first.map((g, k) => ops.sum(ops.multiply(g, directions[k]!))).reduce((a, b) => ops.add(a, b))

@@ -141,7 +141,7 @@ describe('laws', () => {
         const want = stepwise(graph, inputs)
         got.forEach((g, i) => expectClose(take(g), take(want[i]!), 1e-10, `result ${i} of\n${printGraph(graph)}`))
       }),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     )
   })
 
