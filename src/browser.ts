@@ -18,7 +18,10 @@ const wasm = createWasmBackend()
 const pool = new Pool(wasm, registryReaper(), collect)
 registerDevice('cpu', (context) => new Device(context, pool))
 registerDevice('wasm', (context) => new Device(context, pool))
-registerDevice('reference', (context) => new Device(context, new Pool(createReferenceBackend(), registryReaper(), collect)))
+registerDevice(
+  'reference',
+  (context) => new Device(context, new Pool(createReferenceBackend(), registryReaper(), collect)),
+)
 installRuntime(() => ({
   version: '0.1.0',
   backend: 'wasm',

@@ -28,7 +28,9 @@ function loadBridge(): NativeBridge | string {
     return require('../native/build/bridge.node') as NativeBridge
   } catch (e) {
     const missing = (e as { code?: string }).code === 'MODULE_NOT_FOUND'
-    return missing ? 'the native bridge is not built: npm run build' : `the native bridge does not load: ${(e as Error).message}`
+    return missing
+      ? 'the native bridge is not built: npm run build'
+      : `the native bridge does not load: ${(e as Error).message}`
   }
 }
 
@@ -71,11 +73,19 @@ function shared(make: () => Pool): (context: Context) => Device {
 
 frame.eager = runEager
 registerDevice('cpu', shared(cpuPool))
-registerDevice('wasm', shared(() => poolOf(createWasmBackend())))
-registerDevice('reference', shared(() => poolOf(createReferenceBackend())))
+registerDevice(
+  'wasm',
+  shared(() => poolOf(createWasmBackend())),
+)
+registerDevice(
+  'reference',
+  shared(() => poolOf(createReferenceBackend())),
+)
 installRuntime(() => {
   const native = bridgeOnce()
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
   const facts = typeof native === 'string' ? null : native.versions()
   return {
     version,

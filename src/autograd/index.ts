@@ -7,9 +7,9 @@ import { Node } from '../core/graph.ts'
 import { reverse } from '../core/reverse.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { releaseTapeNode, type TapeNode } from '../exec/eager.ts'
-import { onesOf, zerosOf } from '../ops/creation.ts'
 import { type GradReq, NDArray, replaceData } from '../ndarray/ndarray.ts'
 import { add } from '../ops/binary.ts'
+import { onesOf, zerosOf } from '../ops/creation.ts'
 
 /** A variable: where gradients end. */
 class Leaf {
@@ -44,7 +44,10 @@ function scoped<R>(where: string, flags: Flags, body: (() => Sync<R>) | undefine
   return withFrame(flags, () => {
     const value = body() as R
     if (typeof (value as { then?: unknown } | null)?.then === 'function') {
-      fail(where, 'the body returned a promise: what is awaited inside would run outside the scope; make the body synchronous')
+      fail(
+        where,
+        'the body returned a promise: what is awaited inside would run outside the scope; make the body synchronous',
+      )
     }
     return value
   })
@@ -67,7 +70,10 @@ export interface RecordOptions {
  */
 export function record<R>(body: () => Sync<R>, options?: RecordOptions): R
 export function record(options?: RecordOptions): Scope
-export function record<R>(body?: (() => Sync<R>) | RecordOptions, options?: RecordOptions): R | Scope {
+export function record<R>(
+  body?: (() => Sync<R>) | RecordOptions,
+  options?: RecordOptions,
+): R | Scope {
   const [f, o] = typeof body === 'function' ? [body, options] : [undefined, body]
   return scoped('record', { recording: true, training: o?.trainMode ?? true }, f)
 }
@@ -82,7 +88,10 @@ export function record<R>(body?: (() => Sync<R>) | RecordOptions, options?: Reco
  */
 export function pause<R>(body: () => Sync<R>, options?: RecordOptions): R
 export function pause(options?: RecordOptions): Scope
-export function pause<R>(body?: (() => Sync<R>) | RecordOptions, options?: RecordOptions): R | Scope {
+export function pause<R>(
+  body?: (() => Sync<R>) | RecordOptions,
+  options?: RecordOptions,
+): R | Scope {
   const [f, o] = typeof body === 'function' ? [body, options] : [undefined, body]
   return scoped('pause', { recording: false, training: o?.trainMode ?? false }, f)
 }
@@ -108,20 +117,30 @@ export const isTraining = (): boolean => frame.training
 
 /** Marks an array as a variable with a gradient buffer; earlier history of the array is dropped. */
 export function attachGrad(array: NDArray, gradReq: GradReq = 'write'): void {
-  if (!['write', 'add', 'null'].includes(gradReq)) fail('attachGrad', `gradReq '${String(gradReq)}' must be 'write', 'add' or 'null'`)
+  if (!['write', 'add', 'null'].includes(gradReq))
+    fail('attachGrad', `gradReq '${String(gradReq)}' must be 'write', 'add' or 'null'`)
   if (gradReq === 'null') {
     array.grad = null
     array.node = null
     return
   }
-  const grad = withFrame({ context: array.context }, () => zerosOf(array.shape, array.dtype)) as NDArray
+  const grad = withFrame({ context: array.context }, () =>
+    zerosOf(array.shape, array.dtype),
+  ) as NDArray
   markVariables([array], [grad], gradReq)
 }
 
 /** Gives arrays their gradient buffers. @see MXNet `mx.autograd.mark_variables` */
-export function markVariables(variables: readonly NDArray[], gradients: readonly NDArray[], gradReqs: GradReq | readonly GradReq[] = 'write'): void {
+export function markVariables(
+  variables: readonly NDArray[],
+  gradients: readonly NDArray[],
+  gradReqs: GradReq | readonly GradReq[] = 'write',
+): void {
   if (variables.length !== gradients.length) {
-    fail('markVariables', `${variables.length} variables and ${gradients.length} gradients given: as many are needed`)
+    fail(
+      'markVariables',
+      `${variables.length} variables and ${gradients.length} gradients given: as many are needed`,
+    )
   }
   variables.forEach((x, i) => {
     const node = new Node(null, [], [], [x.aval])
@@ -149,15 +168,37 @@ export interface BackwardOptions {
   readonly trainMode?: boolean
 }
 
-function headGradients(where: string, heads: readonly NDArray[], given: readonly (NDArray | null | undefined)[]): NDArray[] {
+/** One array, or a list of them, as a list. */
+function listOf<T extends NDArray | null>(where: string, what: string, given: NDArray | readonly T[]): readonly (NDArray | T)[] {
+  if (given instanceof NDArray) return [given]
+  const fits = Array.isArray(given) && given.every((x) => x === null || x === undefined || x instanceof NDArray)
+  if (!fits) fail(where, `${what} ${String(given)} must be an NDArray or a list of them`)
+  return given as readonly T[]
+}
+
+function headGradients(
+  where: string,
+  heads: readonly NDArray[],
+  given: readonly (NDArray | null | undefined)[],
+): NDArray[] {
   return heads.map((h, i) => {
+    if (!(h instanceof NDArray)) fail(where, `head ${i} is ${String(h)}: it must be an NDArray`)
     if (h.node === null) {
-      fail(where, 'the array is not part of a recorded computation: compute it from arrays with attachGrad() inside autograd.record')
+      fail(
+        where,
+        'the array is not part of a recorded computation: compute it from arrays with attachGrad() inside autograd.record',
+      )
     }
     const g = given[i]
-    if (!g) return withFrame({ context: h.context, recording: false }, () => onesOf(h.shape, h.dtype)) as NDArray
+    if (!g)
+      return withFrame({ context: h.context, recording: false }, () =>
+        onesOf(h.shape, h.dtype),
+      ) as NDArray
     if (!sameShape(g.shape, h.shape)) {
-      fail(where, `the head gradient has shape ${formatShape(g.shape)}, the array ${formatShape(h.shape)}: they must be the same`)
+      fail(
+        where,
+        `the head gradient has shape ${formatShape(g.shape)}, the array ${formatShape(h.shape)}: they must be the same`,
+      )
     }
     return g
   })
@@ -172,7 +213,10 @@ function history(where: string, heads: readonly Tensor[]): Set<Node> {
     if (seen.has(node)) continue
     seen.add(node)
     if ((node.extra as TapeNode | null)?.released) {
-      fail(where, 'the recorded computation has been released by an earlier backward: pass { retainGraph: true } to that one')
+      fail(
+        where,
+        'the recorded computation has been released by an earlier backward: pass { retainGraph: true } to that one',
+      )
     }
     for (const t of node.inputs) if (t?.node) stack.push(t.node)
   }
@@ -180,7 +224,8 @@ function history(where: string, heads: readonly Tensor[]): Set<Node> {
 }
 
 const savedOutput = (node: Node, index: number): Tensor =>
-  (node.extra as TapeNode).outputs[index] ?? fail('backward', 'an output that the gradient needs was not kept')
+  (node.extra as TapeNode).outputs[index] ??
+  fail('backward', 'an output that the gradient needs was not kept')
 
 /**
  * Computes the gradients of heads with respect to all variables behind them, into their `grad`.
@@ -196,16 +241,18 @@ export function backward(
   headGrads?: NDArray | readonly (NDArray | null)[] | null,
   options: BackwardOptions = {},
 ): void {
-  const list = heads instanceof NDArray ? [heads] : heads
-  const given = headGrads instanceof NDArray ? [headGrads] : (headGrads ?? [])
+  const list = listOf('backward', 'heads', heads)
+  const given = listOf('backward', 'headGrads', headGrads ?? [])
   const grads = headGradients('backward', list, given)
   const nodes = history('backward', list)
   const leaves = [...nodes].filter((n) => n.extra instanceof Leaf)
   withFrame({ recording: false, training: options.trainMode ?? true }, () => {
     const sums = reverse(list, grads, new Set(leaves), savedOutput)
-    for (const node of leaves) store(node.extra as Leaf, sums.get(node)?.[0] as NDArray | undefined, grads)
+    for (const node of leaves)
+      store(node.extra as Leaf, sums.get(node)?.[0] as NDArray | undefined, grads)
   })
-  if (!options.retainGraph) for (const node of nodes) if (!(node.extra instanceof Leaf)) releaseTapeNode(node)
+  if (!options.retainGraph)
+    for (const node of nodes) if (!(node.extra instanceof Leaf)) releaseTapeNode(node)
 }
 
 function store(leaf: Leaf, value: NDArray | undefined, heads: readonly NDArray[]): void {
@@ -245,14 +292,21 @@ export function grad(
   variables: NDArray | readonly NDArray[],
   options: GradOptions = {},
 ): NDArray[] {
-  const list = heads instanceof NDArray ? [heads] : heads
-  const wanted = variables instanceof NDArray ? [variables] : variables
+  const list = listOf('grad', 'heads', heads)
+  const wanted = listOf('grad', 'variables', variables)
   const { headGrads, createGraph = false, retainGraph = createGraph } = options
-  const grads = headGradients('grad', list, headGrads instanceof NDArray ? [headGrads] : (headGrads ?? []))
+  const grads = headGradients(
+    'grad',
+    list,
+    listOf('grad', 'headGrads', headGrads ?? []),
+  )
   const nodes = history('grad', list)
   wanted.forEach((x, i) => {
     if (x.node === null || !nodes.has(x.node)) {
-      fail('grad', `variable ${i} is not behind the heads: call attachGrad() on it before recording`)
+      fail(
+        'grad',
+        `variable ${i} is not behind the heads: call attachGrad() on it before recording`,
+      )
     }
   })
   const results = withFrame({ recording: createGraph, training: options.trainMode ?? true }, () => {
@@ -262,7 +316,8 @@ export function grad(
       return g ?? (withFrame({ context: x.context }, () => zerosOf(x.shape, x.dtype)) as NDArray)
     })
   })
-  if (!retainGraph) for (const node of nodes) if (!(node.extra instanceof Leaf)) releaseTapeNode(node)
+  if (!retainGraph)
+    for (const node of nodes) if (!(node.extra instanceof Leaf)) releaseTapeNode(node)
   return results
 }
 

@@ -22,8 +22,10 @@ export class Context {
   constructor(deviceType: DeviceType | Context, deviceId = 0) {
     const kind = deviceType instanceof Context ? deviceType.deviceType : deviceType
     const id = deviceType instanceof Context ? deviceType.deviceId : deviceId
-    if (!kinds.includes(kind)) fail('Context', `device type ${String(kind)} is unknown: use one of ${kinds.join(', ')}`)
-    if (!Number.isInteger(id) || id < 0) fail('Context', `device id ${String(id)} must be a non-negative integer`)
+    if (!kinds.includes(kind))
+      fail('Context', `device type ${String(kind)} is unknown: use one of ${kinds.join(', ')}`)
+    if (!Number.isInteger(id) || id < 0)
+      fail('Context', `device id ${String(id)} must be a non-negative integer`)
     this.deviceType = kind
     this.deviceId = id
     const key = `${kind}(${id})`

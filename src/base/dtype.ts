@@ -54,8 +54,17 @@ const info = (
   max: number,
   supported = true,
 ): DTypeInfo => {
-  const constructor = array as TypedArrayConstructor
-  return { name, kind, code, array: constructor, bytes: constructor.BYTES_PER_ELEMENT, min, max, supported }
+  const holder = array as TypedArrayConstructor
+  return {
+    name,
+    kind,
+    code,
+    array: holder,
+    bytes: holder.BYTES_PER_ELEMENT,
+    min,
+    max,
+    supported,
+  }
 }
 
 const f32Max = 3.4028234663852886e38
@@ -68,7 +77,15 @@ const table: Record<DType, DTypeInfo> = {
   int8: info('int8', 'int', 5, Int8Array, -128, 127),
   int64: info('int64', 'int', 6, BigInt64Array, -(2 ** 63), 2 ** 63),
   bool: info('bool', 'bool', 7, Uint8Array, 0, 1),
-  bfloat16: info('bfloat16', 'float', 12, Uint16Array, -3.3895313892515355e38, 3.3895313892515355e38, false),
+  bfloat16: info(
+    'bfloat16',
+    'float',
+    12,
+    Uint16Array,
+    -3.3895313892515355e38,
+    3.3895313892515355e38,
+    false,
+  ),
 }
 
 /** All dtype names, in the order of their wire codes. */
@@ -135,4 +152,10 @@ export function dtypeOfTypedArray(value: unknown): DType | undefined {
   if (value instanceof Int32Array) return 'int32'
   if (value instanceof BigInt64Array) return 'int64'
   return undefined
+}
+
+/** Whether a number can be an element of a dtype: whole and in range for integers, anything for floats and bool. */
+export function holdsNumber(dtype: DType, value: number): boolean {
+  const { kind, min, max } = table[dtype]
+  return kind !== 'int' || (Number.isInteger(value) && value >= min && value <= max)
 }

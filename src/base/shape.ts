@@ -44,7 +44,10 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): number[] {
     const da = a[a.length - rank + i] ?? 1
     const db = b[b.length - rank + i] ?? 1
     if (da !== db && da !== 1 && db !== 1) {
-      fail(where, `shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: sizes ${da} and ${db} differ`)
+      fail(
+        where,
+        `shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: sizes ${da} and ${db} differ`,
+      )
     }
     out[i] = da === 1 ? db : da
   }
@@ -71,12 +74,14 @@ export function checkAxes(where: string, axes: readonly number[], rank: number):
 
 /** Checks a shape given by a user: non-negative integers, at most 2^31 - 1 elements. */
 export function checkShape(where: string, shape: Shape): Shape {
-  if (!Array.isArray(shape)) fail(where, `shape ${String(shape)} must be an array of sizes such as [2, 3]`)
+  if (!Array.isArray(shape))
+    fail(where, `shape ${String(shape)} must be an array of sizes such as [2, 3]`)
   for (const d of shape) {
     if (!Number.isInteger(d) || d < 0) {
       fail(where, `shape (${shape.join(', ')}) must hold non-negative integers, not ${String(d)}`)
     }
   }
-  if (sizeOf(shape) > 0x7fffffff) fail(where, `shape ${formatShape(shape)} has more than 2147483647 elements`)
+  if (sizeOf(shape) > 0x7fffffff)
+    fail(where, `shape ${formatShape(shape)} has more than 2147483647 elements`)
   return shape
 }

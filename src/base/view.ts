@@ -1,6 +1,6 @@
 /** Strided views: where an element of an array lies in its buffer, as index algebra without data. */
 
-import { rowMajor, sameShape, type Shape, sizeOf } from './shape.ts'
+import { rowMajor, type Shape, sameShape, sizeOf } from './shape.ts'
 
 /** A view of a buffer: element (i0, i1, …) lies at offset + Σ i·stride, all in elements. */
 export interface View {

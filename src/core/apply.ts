@@ -31,7 +31,8 @@ export function applyInto<T extends Tensor>(
   attrs: { readonly [name: string]: unknown } | undefined,
   targets: readonly T[],
 ): void {
-  if (frame.tracing) fail(op.name, 'writing into an array is not possible while a graph is being traced')
+  if (frame.tracing)
+    fail(op.name, 'writing into an array is not possible while a graph is being traced')
   const { bound, scalars } = op.bind(attrs)
   applyBound(bound, checkTensors(op, inputs), scalars, targets)
 }
@@ -71,7 +72,10 @@ export function applyBound(
 ): readonly Tensor[] {
   if (frame.tracing || hasSym(inputs)) return place(bound, inputs, scalars)
   if (bound.op.spec.check) bound.instance(inputs)
-  bound.op.spec.check?.(inputs.flatMap((t) => (t === null || t === undefined ? [] : [t.aval])), scalars as readonly number[])
+  bound.op.spec.check?.(
+    inputs.flatMap((t) => (t === null || t === undefined ? [] : [t.aval])),
+    scalars as readonly number[],
+  )
   return frame.eager(bound, inputs, scalars as readonly number[], targets)
 }
 
@@ -89,7 +93,10 @@ function place(
   const args = inputs.map((t) => {
     if (t === null || t === undefined || t instanceof Sym) return t ?? null
     if (frame.tracing && frame.capture !== null) return frame.capture(t)
-    return fail(bound.op.name, 'an array with data is mixed with symbols: pass it as an input or a parameter')
+    return fail(
+      bound.op.name,
+      'an array with data is mixed with symbols: pass it as an input or a parameter',
+    )
   })
   const instance = bound.instance(args)
   const node = new Node(instance, args, scalars, instance.outs)

@@ -41,7 +41,9 @@ export interface NumberLimits {
 }
 
 const within = (x: number, l: NumberLimits): boolean =>
-  (l.above === undefined || x > l.above) && (l.min === undefined || x >= l.min) && (l.max === undefined || x <= l.max)
+  (l.above === undefined || x > l.above) &&
+  (l.min === undefined || x >= l.min) &&
+  (l.max === undefined || x <= l.max)
 
 const limitText = (l: NumberLimits): string =>
   [
@@ -61,7 +63,10 @@ function make<T, D>(a: Omit<Attr<T>, 'required' | 'dynamic'>, dynamic = false): 
   return { ...a, dynamic, required: a.fallback === undefined } as unknown as Made<T, D>
 }
 
-function int<D extends number | undefined = undefined>(fallback?: D, limits: NumberLimits = {}): Made<number, D> {
+function int<D extends number | undefined = undefined>(
+  fallback?: D,
+  limits: NumberLimits = {},
+): Made<number, D> {
   const normalize = (v: unknown): number | undefined =>
     typeof v === 'number' && Number.isInteger(v) && within(v, limits) ? v : undefined
   return make<number, D>({
@@ -73,7 +78,10 @@ function int<D extends number | undefined = undefined>(fallback?: D, limits: Num
   })
 }
 
-function float<D extends number | undefined = undefined>(fallback?: D, limits: NumberLimits = {}): Made<number, D> {
+function float<D extends number | undefined = undefined>(
+  fallback?: D,
+  limits: NumberLimits = {},
+): Made<number, D> {
   const normalize = (v: unknown): number | undefined =>
     typeof v === 'number' && within(v, limits) ? v : undefined
   return make<number, D>({
@@ -86,7 +94,10 @@ function float<D extends number | undefined = undefined>(fallback?: D, limits: N
 }
 
 /** A number that changes from call to call (a scalar operand, a learning rate). */
-function scalar<D extends number | undefined = undefined>(fallback?: D, limits: NumberLimits = {}): Made<number, D> {
+function scalar<D extends number | undefined = undefined>(
+  fallback?: D,
+  limits: NumberLimits = {},
+): Made<number, D> {
   return { ...float<D>(fallback, limits), dynamic: true }
 }
 
@@ -96,7 +107,11 @@ function bool<D extends boolean | undefined = undefined>(fallback?: D): Made<boo
     wants: 'true or false',
     normalize: (v) => (typeof v === 'boolean' ? v : undefined),
     parse: (text) =>
-      ['true', 'True', '1'].includes(text) ? true : ['false', 'False', '0'].includes(text) ? false : undefined,
+      ['true', 'True', '1'].includes(text)
+        ? true
+        : ['false', 'False', '0'].includes(text)
+          ? false
+          : undefined,
     format: (v) => (v ? 'True' : 'False'),
   })
 }
@@ -116,8 +131,14 @@ function oneOf<const C extends string, D extends C | undefined = undefined>(
 }
 
 const parseInts = (text: string): number[] | undefined => {
-  const inner = text.trim().replace(/^[([]/, '').replace(/[)\]]$/, '')
-  const parts = inner.split(',').map((p) => p.trim()).filter((p) => p !== '')
+  const inner = text
+    .trim()
+    .replace(/^[([]/, '')
+    .replace(/[)\]]$/, '')
+  const parts = inner
+    .split(',')
+    .map((p) => p.trim())
+    .filter((p) => p !== '')
   const out = parts.map((p) => Number(p.replace(/L$/, '')))
   return out.every(Number.isInteger) ? out : undefined
 }
@@ -129,7 +150,8 @@ function ints<D extends readonly number[] | undefined = undefined>(
 ): Made<readonly number[], D> {
   const normalize = (v: unknown): readonly number[] | undefined => {
     const list = typeof v === 'number' ? [v] : v
-    const fits = (x: unknown): boolean => typeof x === 'number' && Number.isInteger(x) && within(x, limits)
+    const fits = (x: unknown): boolean =>
+      typeof x === 'number' && Number.isInteger(x) && within(x, limits)
     return Array.isArray(list) && list.every(fits) ? list : undefined
   }
   return make<readonly number[], D>({
@@ -147,18 +169,27 @@ function intsOrNull<D extends readonly (number | null)[] | undefined = undefined
 ): Made<readonly (number | null)[], D> {
   const normalize = (v: unknown): readonly (number | null)[] | undefined => {
     const list = typeof v === 'number' || v === null ? [v] : v
-    return Array.isArray(list) && list.every((x) => x === null || Number.isInteger(x)) ? list : undefined
+    return Array.isArray(list) && list.every((x) => x === null || Number.isInteger(x))
+      ? list
+      : undefined
   }
   return make<readonly (number | null)[], D>({
     fallback,
     wants: 'integers or null such as [0, null]',
     normalize,
     parse: (text) => {
-      const inner = text.trim().replace(/^[([]/, '').replace(/[)\]]$/, '')
-      const parts = inner.split(',').map((p) => p.trim()).filter((p) => p !== '')
+      const inner = text
+        .trim()
+        .replace(/^[([]/, '')
+        .replace(/[)\]]$/, '')
+      const parts = inner
+        .split(',')
+        .map((p) => p.trim())
+        .filter((p) => p !== '')
       return normalize(parts.map((p) => (p === 'None' ? null : Number(p))))
     },
-    format: (v) => `(${v.map((x) => (x === null ? 'None' : x)).join(', ')}${v.length === 1 ? ',' : ''})`,
+    format: (v) =>
+      `(${v.map((x) => (x === null ? 'None' : x)).join(', ')}${v.length === 1 ? ',' : ''})`,
   })
 }
 
@@ -212,7 +243,14 @@ export interface Checked {
 }
 
 /** Checks given attributes against a schema, filling defaults; unknown names are errors. */
-export function checkAttrs(where: string, schema: Schema, given: { readonly [name: string]: unknown }): Checked {
+export function checkAttrs(
+  where: string,
+  schema: Schema,
+  given: { readonly [name: string]: unknown },
+): Checked {
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    fail(where, `the options are ${show(given)}: they must be an object such as { axis: 1 }`)
+  }
   const values: { [name: string]: unknown } = {}
   const scalars: (number | Tensor)[] = []
   let key = ''
@@ -227,7 +265,8 @@ export function checkAttrs(where: string, schema: Schema, given: { readonly [nam
       value = raw
     } else {
       value = a.normalize(raw)
-      if (value === undefined) fail(where, `attribute ${name} is ${show(raw)}: it must be ${a.wants}`)
+      if (value === undefined)
+        fail(where, `attribute ${name} is ${show(raw)}: it must be ${a.wants}`)
     }
     if (a.dynamic) {
       scalars.push(value as number | Tensor)
@@ -239,7 +278,10 @@ export function checkAttrs(where: string, schema: Schema, given: { readonly [nam
   for (const name in given) {
     if (!Object.hasOwn(schema, name) && given[name] !== undefined) {
       const known = Object.keys(schema)
-      fail(where, `unknown attribute ${name}: ${known.length ? `use ${known.join(', ')}` : 'there are none'}`)
+      fail(
+        where,
+        `unknown attribute ${name}: ${known.length ? `use ${known.join(', ')}` : 'there are none'}`,
+      )
     }
   }
   return { values, key, scalars }

@@ -34,6 +34,9 @@ export function aval(shape: Shape, dtype: DType, weak = false): Aval {
 export function sameAval(a: Aval, b: Aval): boolean {
   return (
     a === b ||
-    (a.dtype === b.dtype && a.weak === b.weak && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]))
+    (a.dtype === b.dtype &&
+      a.weak === b.weak &&
+      a.shape.length === b.shape.length &&
+      a.shape.every((d, i) => d === b.shape[i]))
   )
 }

@@ -39,7 +39,9 @@ export class Node {
 
   /** The same application on other inputs of the same types; itself if they are the same. */
   moved(inputs: readonly (Tensor | null)[]): Node {
-    const same = inputs.every((t, i) => t?.node === this.inputs[i]?.node && t?.index === this.inputs[i]?.index)
+    const same = inputs.every(
+      (t, i) => t?.node === this.inputs[i]?.node && t?.index === this.inputs[i]?.index,
+    )
     return same ? this : new Node(this.instance, inputs, this.scalars, this.outs)
   }
 
@@ -64,14 +66,31 @@ export class Sym extends Tensor {
 
 /** What needs data: asked of a place in a graph, an error says so instead of "not a function". */
 const reading = [
-  'asTypedArray', 'asTypedArraySync', 'asArray', 'asArraySync', 'asScalar', 'asScalarSync', 'waitToRead',
-  'set', 'assign', 'addAssign', 'subAssign', 'mulAssign', 'divAssign', 'modAssign', 'attachGrad', 'backward',
+  'asTypedArray',
+  'asTypedArraySync',
+  'asArray',
+  'asArraySync',
+  'asScalar',
+  'asScalarSync',
+  'waitToRead',
+  'set',
+  'assign',
+  'addAssign',
+  'subAssign',
+  'mulAssign',
+  'divAssign',
+  'modAssign',
+  'attachGrad',
+  'backward',
 ]
 for (const name of reading) {
   Object.defineProperty(Sym.prototype, name, {
     value(this: Sym) {
       const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
-      fail(name, `${made} of shape ${formatShape(this.shape)} is being traced and has no data yet: keep forward to operators`)
+      fail(
+        name,
+        `${made} of shape ${formatShape(this.shape)} is being traced and has no data yet: keep forward to operators`,
+      )
     },
   })
 }
@@ -144,7 +163,9 @@ export function printGraph(graph: Graph): string {
     const args = node.inputs.map(name)
     for (const s of node.scalars) args.push(typeof s === 'number' ? String(s) : name(s))
     const outs = node.outs.map(type).join(', ')
-    lines.push(`%${names.get(node)} = ${node.bound.op.name}(${args.join(', ')}) ${node.bound.key} : ${outs}`)
+    lines.push(
+      `%${names.get(node)} = ${node.bound.op.name}(${args.join(', ')}) ${node.bound.key} : ${outs}`,
+    )
   }
   lines.push(`return ${graph.outputs.map(name).join(', ')}`)
   return lines.join('\n')

@@ -103,7 +103,11 @@ export interface TensorMethods {
   nanprod(options?: ReduceOptions): this
   max(options?: ReduceOptions): this
   min(options?: ReduceOptions): this
-  norm(options?: { readonly ord?: 1 | 2; readonly axis?: number | readonly number[] | null; readonly keepdims?: boolean }): this
+  norm(options?: {
+    readonly ord?: 1 | 2
+    readonly axis?: number | readonly number[] | null
+    readonly keepdims?: boolean
+  }): this
   argmax(options?: ArgOptions): this
   argmin(options?: ArgOptions): this
   argmaxChannel(): this
@@ -122,13 +126,30 @@ export interface TensorMethods {
   broadcastTo(shape: Shape): this
   broadcastLike(rhs: this): this
   broadcastAxes(axis: number | readonly number[], size: number | readonly number[]): this
-  slice(begin: readonly (number | null)[], end: readonly (number | null)[], step?: readonly (number | null)[]): this
+  slice(
+    begin: readonly (number | null)[],
+    end: readonly (number | null)[],
+    step?: readonly (number | null)[],
+  ): this
   sliceAxis(axis: number, begin: number, end: number | null): this
   sliceLike(rhs: this, options?: { readonly axes?: readonly number[] }): this
-  split(numOutputs: number, options?: { readonly axis?: number; readonly squeezeAxis?: boolean }): this[]
+  split(
+    numOutputs: number,
+    options?: { readonly axis?: number; readonly squeezeAxis?: boolean },
+  ): this[]
   take(indices: this, options?: { readonly axis?: number; readonly mode?: 'clip' | 'wrap' }): this
-  pick(index: this, options?: { readonly axis?: number | null; readonly keepdims?: boolean; readonly mode?: 'clip' | 'wrap' }): this
-  oneHot(depth: number, options?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType }): this
+  pick(
+    index: this,
+    options?: {
+      readonly axis?: number | null
+      readonly keepdims?: boolean
+      readonly mode?: 'clip' | 'wrap'
+    },
+  ): this
+  oneHot(
+    depth: number,
+    options?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType },
+  ): this
   zerosLike(): this
   onesLike(): this
 }

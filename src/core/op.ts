@@ -42,7 +42,11 @@ export interface OpSpec<S extends Schema> {
   readonly inputs: readonly string[]
   readonly attrs?: S
   /** What it computes, in operators and primitives. Absent only for primitives. */
-  readonly body?: (inputs: readonly Tensor[], attrs: Values<S>, scalars: readonly Tensor[]) => Tensor | readonly Tensor[]
+  readonly body?: (
+    inputs: readonly Tensor[],
+    attrs: Values<S>,
+    scalars: readonly Tensor[],
+  ) => Tensor | readonly Tensor[]
   /** Shapes and dtypes of the results; by default those of the body. */
   readonly infer?: (inputs: readonly Aval[], attrs: Values<S>) => readonly Aval[]
   /** Gradients of the inputs, in operators; null for an input without one. Default: through the body. */
@@ -50,7 +54,10 @@ export interface OpSpec<S extends Schema> {
   /** Checks that need the values of dynamic numbers; runs at every call. */
   readonly check?: (inputs: readonly Aval[], scalars: readonly number[]) => void
   /** Missing input shapes (layers' parameters) from the known ones. */
-  readonly complete?: (known: readonly (Aval | null)[], attrs: Values<S>) => readonly (readonly number[] | null)[]
+  readonly complete?: (
+    known: readonly (Aval | null)[],
+    attrs: Values<S>,
+  ) => readonly (readonly number[] | null)[]
   readonly traits?: Traits
   /** Dynamic numbers without a name, for derived operators. */
   readonly numbers?: number
@@ -84,8 +91,12 @@ export class OpDef<S extends Schema = Schema> {
   }
 
   /** Checks attributes; the result is shared between calls with equal static attributes. */
-  bind(given: { readonly [name: string]: unknown } | undefined): { bound: BoundOp; scalars: readonly (number | Tensor)[] } {
-    if (given === undefined && this.#plain !== null) return { bound: this.#plain, scalars: noScalars }
+  bind(given: { readonly [name: string]: unknown } | undefined): {
+    bound: BoundOp
+    scalars: readonly (number | Tensor)[]
+  } {
+    if (given === undefined && this.#plain !== null)
+      return { bound: this.#plain, scalars: noScalars }
     const checked = checkAttrs(this.name, this.schema, given ?? {})
     const bound = this.intern(checked)
     if (given === undefined && checked.scalars.length === 0) this.#plain = bound
@@ -96,7 +107,8 @@ export class OpDef<S extends Schema = Schema> {
   intern(checked: Checked): BoundOp {
     let bound = this.#bound.get(checked.key)
     if (bound === undefined) {
-      if (this.#bound.size >= boundLimit) this.#bound.delete(this.#bound.keys().next().value as string)
+      if (this.#bound.size >= boundLimit)
+        this.#bound.delete(this.#bound.keys().next().value as string)
       bound = new BoundOp(this as unknown as OpDef, checked.values, checked.key)
       this.#bound.set(checked.key, bound)
     }
@@ -142,7 +154,8 @@ export class BoundOp {
   }
 }
 
-const avalKey = (a: Aval | null): string => (a === null ? '-' : `${a.weak ? 'w' : ''}${a.dtype}${a.shape.join()}`)
+const avalKey = (a: Aval | null): string =>
+  a === null ? '-' : `${a.weak ? 'w' : ''}${a.dtype}${a.shape.join()}`
 
 function fits(avals: readonly (Aval | null)[], inputs: readonly (Tensor | null)[]): boolean {
   if (avals.length !== inputs.length) return false
@@ -203,7 +216,9 @@ export class Instance {
       }
     } catch (e) {
       if (e instanceof MXNetError && e.where !== op.name) {
-        const inner = e.message.startsWith(`[${e.where}] `) ? e.message.slice(e.where.length + 3) : e.message
+        const inner = e.message.startsWith(`[${e.where}] `)
+          ? e.message.slice(e.where.length + 3)
+          : e.message
         throw new MXNetError(op.name, inner, { cause: e })
       }
       throw e
@@ -212,7 +227,8 @@ export class Instance {
 
   /** The gradient with respect to the inputs marked in `needs`; `higher`: also outputs that are only kept have one. */
   gradient(needs: readonly boolean[], higher = false): Gradient {
-    if (!higher && this.#lastGradient !== null && sameFlags(needs, this.#lastNeeds)) return this.#lastGradient
+    if (!higher && this.#lastGradient !== null && sameFlags(needs, this.#lastNeeds))
+      return this.#lastGradient
     const key = needs.map((n) => (n ? '1' : '0')).join('') + (higher ? '+' : '')
     let found = this.#gradients.get(key)
     if (found === undefined) {
@@ -235,11 +251,13 @@ function sameFlags(a: readonly boolean[], b: readonly boolean[]): boolean {
 function checkArity(op: OpDef, inputs: readonly (Aval | null)[]): void {
   const names = op.spec.inputs
   if (inputs.length < op.minInputs || inputs.length > op.maxInputs) {
-    const takes = op.minInputs === op.maxInputs ? op.minInputs : `${op.minInputs} to ${op.maxInputs}`
+    const takes =
+      op.minInputs === op.maxInputs ? op.minInputs : `${op.minInputs} to ${op.maxInputs}`
     fail(op.name, `${inputs.length} arrays given: it takes ${takes} (${names.join(', ')})`)
   }
   inputs.forEach((a, i) => {
-    if (a === null && !(names[i] ?? '...').endsWith('?')) fail(op.name, `input ${names[i] ?? i} is missing`)
+    if (a === null && !(names[i] ?? '...').endsWith('?'))
+      fail(op.name, `input ${names[i] ?? i} is missing`)
   })
 }
 
@@ -249,7 +267,8 @@ const numberAval = (): Aval => aval([], 'float64', true)
 function attrsWithScalars(bound: BoundOp, scalars: readonly Tensor[]): { [name: string]: unknown } {
   const values: { [name: string]: unknown } = { ...bound.attrs }
   let i = 0
-  for (const name in bound.op.schema) if (bound.op.schema[name]!.dynamic) values[name] = scalars[i++]
+  for (const name in bound.op.schema)
+    if (bound.op.schema[name]!.dynamic) values[name] = scalars[i++]
   return values
 }
 
@@ -287,7 +306,10 @@ function deriveGradient(instance: Instance, needs: readonly boolean[], higher: b
       targets.push(i)
       if (!sameAval(aval(g.shape, g.dtype), aval(inputs[i]!.shape, inputs[i]!.dtype))) {
         const [got, want] = [formatShape(g.shape), formatShape(inputs[i]!.shape)]
-        fail(op.name, `the gradient of input ${i} is ${g.dtype} ${got}, not ${inputs[i]!.dtype} ${want}`)
+        fail(
+          op.name,
+          `the gradient of input ${i} is ${g.dtype} ${got}, not ${inputs[i]!.dtype} ${want}`,
+        )
       }
       return true
     })
@@ -295,12 +317,13 @@ function deriveGradient(instance: Instance, needs: readonly boolean[], higher: b
   const nothing = { readsInput: inputs.map(() => false), readsOutput: outs.map(() => false) }
   if (targets.length === 0) return { bound: null, uses: [], targets, ...nothing }
   const used = usedInputs(traced)
-  const uses = used.map((i): Use =>
-    i < n
-      ? { from: 'input', index: i }
-      : i < n + outs.length
-        ? { from: 'output', index: i - n }
-        : { from: 'dy', index: i - n - outs.length },
+  const uses = used.map(
+    (i): Use =>
+      i < n
+        ? { from: 'input', index: i }
+        : i < n + outs.length
+          ? { from: 'output', index: i - n }
+          : { from: 'dy', index: i - n - outs.length },
   )
   const derived = new OpDef({
     name: `gradient of ${op.name}`,
@@ -314,7 +337,8 @@ function deriveGradient(instance: Instance, needs: readonly boolean[], higher: b
       return substitute(traced, all, scalars).outputs
     },
   })
-  const reads = (from: Use['from'], index: number): boolean => uses.some((u) => u.from === from && u.index === index)
+  const reads = (from: Use['from'], index: number): boolean =>
+    uses.some((u) => u.from === from && u.index === index)
   return {
     bound: new BoundOp(derived, {}, ''),
     uses,

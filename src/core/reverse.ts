@@ -119,7 +119,8 @@ function passBack(
     const { from, index } = uses[i]!
     if (from === 'input') values[i] = inputs[index]!
     else if (from === 'output') values[i] = output(node, index)
-    else values[i] = dys[index] ?? algebra.zeros(node.outs[index]!, dys.find((d) => d !== undefined)!)
+    else
+      values[i] = dys[index] ?? algebra.zeros(node.outs[index]!, dys.find((d) => d !== undefined)!)
   }
   // A gradient that reads nothing (ones, zeros) is made on the device of the gradients it stands for.
   const context = values.length === 0 ? dys.find((d) => d !== undefined)?.context : undefined
@@ -142,5 +143,7 @@ export function pullBack(
     if (s !== null && needs[i]) wanted.add(s.node)
   })
   const sums = reverse(graph.outputs, dys, wanted, (node, index) => new Sym(node, index))
-  return graph.inputs.map((s, i) => (s !== null && needs[i] ? (sums.get(s.node)?.[s.index] ?? null) : null))
+  return graph.inputs.map((s, i) =>
+    s !== null && needs[i] ? (sums.get(s.node)?.[s.index] ?? null) : null,
+  )
 }

@@ -8,6 +8,7 @@ import type { Node } from './graph.ts'
 import type { TensorMethods } from './methods.ts'
 
 /** A tensor: an `NDArray` holds data on a device, a `Sym` is a place in a graph. Operators take both. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: ops/methods.ts has a typed entry for each method
 export abstract class Tensor {
   /** Shape and dtype. */
   abstract readonly aval: Aval

@@ -24,7 +24,9 @@ export function trace(
 }
 
 function asSym(t: Tensor): Sym {
-  return t instanceof Sym ? t : fail('trace', 'an array with data was returned where a graph is being traced')
+  return t instanceof Sym
+    ? t
+    : fail('trace', 'an array with data was returned where a graph is being traced')
 }
 
 /** The same graph on other inputs; null where the graph does not read the input. */

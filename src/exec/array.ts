@@ -76,7 +76,11 @@ export function memoryScope<R>(body: () => R, keep: (value: R) => ReadonlySet<un
 }
 
 /** Another handle on the same elements. */
-export function share(array: DeviceArray, value: Aval = array.aval, layout: Layout = array.layout): DeviceArray {
+export function share(
+  array: DeviceArray,
+  value: Aval = array.aval,
+  layout: Layout = array.layout,
+): DeviceArray {
   array.storage.retain()
   return makeArray(value, array.storage, layout)
 }

@@ -31,13 +31,20 @@ function deviceFor(bound: BoundOp, inputs: readonly (Tensor | null)[]): Device {
     const own = (t as DeviceArray).storage.device
     if (device === null) device = own
     else if (device !== own) {
-      fail(bound.op.name, `inputs are on ${device.context} and ${own.context}: move one with asInContext`)
+      fail(
+        bound.op.name,
+        `inputs are on ${device.context} and ${own.context}: move one with asInContext`,
+      )
     }
   }
   return device ?? deviceOf(frame.context)
 }
 
-function planFor(instance: Instance, device: Device, inputs: readonly (DeviceArray | null)[]): Plan {
+function planFor(
+  instance: Instance,
+  device: Device,
+  inputs: readonly (DeviceArray | null)[],
+): Plan {
   let plans = instance.plans as Plans | null
   if (plans === null) {
     plans = { dense: null, others: new Map() }
@@ -52,7 +59,8 @@ function planFor(instance: Instance, device: Device, inputs: readonly (DeviceArr
   if (plan === undefined) {
     const layouts = inputs.map((x) => (x ? { ...x.layout, offset: 0 } : null))
     plan = new Plan(device, lowerInstance(instance), layouts)
-    if (plans.others.size >= planLimit) plans.others.delete(plans.others.keys().next().value as string)
+    if (plans.others.size >= planLimit)
+      plans.others.delete(plans.others.keys().next().value as string)
     plans.others.set(key, plan)
   }
   if (dense) plans.dense = plan
@@ -80,12 +88,19 @@ function checkTargets(bound: BoundOp, instance: Instance, targets: readonly Devi
   targets.forEach((t, i) => {
     const want = instance.outs[i]
     if (want === undefined) return
-    if (t.dtype !== want.dtype || t.shape.length !== want.shape.length || t.shape.some((d, k) => d !== want.shape[k])) {
+    if (
+      t.dtype !== want.dtype ||
+      t.shape.length !== want.shape.length ||
+      t.shape.some((d, k) => d !== want.shape[k])
+    ) {
       const [got, need] = [`${t.dtype} (${t.shape})`, `${want.dtype} (${want.shape})`]
       fail(bound.op.name, `the result is ${need} and cannot be written into an array of ${got}`)
     }
     if (frame.recording && t.node !== null) {
-      fail(bound.op.name, 'writing into an array that autograd follows is not possible while recording')
+      fail(
+        bound.op.name,
+        'writing into an array that autograd follows is not possible while recording',
+      )
     }
   })
 }

@@ -1,13 +1,13 @@
 /** Plans: a compiled graph as a flat list of kernel launches over inputs, results and one arena. */
 
+import type { Compiled } from '../backend/backend.ts'
 import { itemSize } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { sameShape } from '../base/shape.ts'
 import type { View } from '../base/view.ts'
-import type { Compiled } from '../backend/backend.ts'
 import type { Aval } from '../core/aval.ts'
 import type { Graph } from '../core/graph.ts'
-import { fuse, type Fused, type Step } from '../passes/fuse.ts'
+import { type Fused, fuse, type Step } from '../passes/fuse.ts'
 import { planMemory } from '../passes/memory.ts'
 import type { Expr } from '../prim/expr.ts'
 import { operands } from '../prim/expr.ts'
@@ -61,7 +61,9 @@ export class Plan {
       const { bytes, input } = fused.buffers[buffer]!
       return input === null ? [{ buffer, bytes }] : []
     })
-    this.#temporaries = arena.offsets.flatMap((offset, buffer) => (offset < 0 ? [] : [{ buffer, offset }]))
+    this.#temporaries = arena.offsets.flatMap((offset, buffer) =>
+      offset < 0 ? [] : [{ buffer, offset }],
+    )
     this.#arenaBytes = arena.bytes
     this.#itemSizes = graph.inputs.map((s) => (s === null ? 0 : itemSize(s.dtype)))
     this.#addresses = new Array<number>(fused.buffers.length).fill(0)
@@ -83,7 +85,8 @@ export class Plan {
     for (let i = 0; i < inputs.length; i++) {
       const x = inputs[i]
       if (!x) continue
-      if (x.storage.address < 0) fail('NDArray', `input ${i} has been freed: its scope has ended or it was disposed of`)
+      if (x.storage.address < 0)
+        fail('NDArray', `input ${i} has been freed: its scope has ended or it was disposed of`)
       addresses[i] = x.storage.address + x.layout.offset * this.#itemSizes[i]!
     }
     const blocks: Storage[] = []
@@ -103,7 +106,8 @@ export class Plan {
       if (o.input >= 0) {
         const x = inputs[o.input]!
         storage = x.storage
-        if (x.layout.offset !== 0) layout = new Layout({ ...layout, offset: layout.offset + x.layout.offset })
+        if (x.layout.offset !== 0)
+          layout = new Layout({ ...layout, offset: layout.offset + x.layout.offset })
         storage.retain()
       } else {
         storage = blocks[fresh.findIndex((f) => f.buffer === o.buffer)]!
@@ -150,7 +154,8 @@ export class Plan {
     if (at < 0 || this.#outputs.some((o, i) => i !== at && o.buffer === buffer)) return undefined
     const target = targets[at]!
     const { storage, layout } = target
-    if (storage.shares !== 1 || storage.bytes !== bytes || !layout.dense || layout.offset !== 0) return undefined
+    if (storage.shares !== 1 || storage.bytes !== bytes || !layout.dense || layout.offset !== 0)
+      return undefined
     if (!this.#outputs[at]!.layout.dense) return undefined
     for (let i = 0; i < inputs.length; i++) {
       if (inputs[i]?.storage === storage && !this.#inPlace.has(`${i}>${buffer}`)) return undefined
@@ -182,20 +187,25 @@ function inPlacePairs(fused: Fused): Set<string> {
     buffers.forEach((b, number) => {
       if (b.input === null || fused.outputs.some((o) => o.buffer === number)) return
       const last = lastRead.get(number) ?? -1
-      if (last < at[0]! || (last === at[0]! && samePlaces(step, number, target))) pairs.add(`${b.input}>${target}`)
+      if (last < at[0]! || (last === at[0]! && samePlaces(step, number, target)))
+        pairs.add(`${b.input}>${target}`)
     })
   }
   return pairs
 }
 
-const outputCount = (step: Step): number => (step.kernel.kind === 'loop' ? step.kernel.outputs.length : 1)
+const outputCount = (step: Step): number =>
+  step.kernel.kind === 'loop' ? step.kernel.outputs.length : 1
 
 /** Whether a map reads one buffer exactly where it writes another. */
 function samePlaces({ kernel, buffers }: Step, read: number, written: number): boolean {
-  if (kernel.kind !== 'loop' || kernel.reduce.length > 0 || kernel.body.some(displaced)) return false
+  if (kernel.kind !== 'loop' || kernel.reduce.length > 0 || kernel.body.some(displaced))
+    return false
   const { inputs, outputs } = kernel
   const o = outputs[buffers.indexOf(written, inputs.length) - inputs.length]!
-  return inputs.every((x, i) => buffers[i] !== read || (x.offset === o.offset && sameShape(x.strides, o.strides)))
+  return inputs.every(
+    (x, i) => buffers[i] !== read || (x.offset === o.offset && sameShape(x.strides, o.strides)),
+  )
 }
 
 const displaced = (e: Expr): boolean => e.kind === 'loadAt' || operands(e).some(displaced)

@@ -1,19 +1,29 @@
 /** Writing a region of an array in place: the one kernel that changes part of a block. */
 
+import type { Backend, Compiled } from '../backend/backend.ts'
 import { isFloat, itemSize } from '../base/dtype.ts'
 import { rowMajor } from '../base/shape.ts'
 import { broadcast, type View } from '../base/view.ts'
 import { cast, load, param } from '../prim/expr.ts'
 import { kernelKey, type LoopKernel, type Operand } from '../prim/kernel.ts'
-import type { Backend, Compiled } from '../backend/backend.ts'
 import { type DeviceArray, Layout } from './array.ts'
 
 /** Writes `value`, broadcast and cast, to the elements of `target` that `region` names (a view of its block). */
-export function writeElements(target: DeviceArray, region: View, value: DeviceArray | number): void {
+export function writeElements(
+  target: DeviceArray,
+  region: View,
+  value: DeviceArray | number,
+): void {
+  target.storage.check('NDArray')
+  if (typeof value !== 'number') value.storage.check('NDArray')
   const { backend } = target.storage.device
   const { dtype } = target
   const rank = region.shape.length
-  const operand = (view: View, type: typeof dtype): Operand => ({ dtype: type, strides: view.strides, offset: 0 })
+  const operand = (view: View, type: typeof dtype): Operand => ({
+    dtype: type,
+    strides: view.strides,
+    offset: 0,
+  })
   const addressOf = (array: DeviceArray, view: View): number =>
     array.storage.address + view.offset * itemSize(array.dtype)
   const source = typeof value === 'number' ? null : broadcast(value.layout, region.shape)
@@ -28,7 +38,10 @@ export function writeElements(target: DeviceArray, region: View, value: DeviceAr
     epilogue: [],
   }
   const inputs = source === null ? [] : [addressOf(value as DeviceArray, source)]
-  compiledFor(backend, kernel).run([...inputs, addressOf(target, region)], source === null ? [value as number] : [])
+  compiledFor(backend, kernel).run(
+    [...inputs, addressOf(target, region)],
+    source === null ? [value as number] : [],
+  )
 }
 
 const compiled = new WeakMap<Backend, Map<string, Compiled>>()

@@ -1,8 +1,8 @@
 /** Storage and devices: blocks of memory, who holds them, and how they come back. */
 
-import type { Context } from '../base/context.ts'
-import { fail } from '../base/error.ts'
 import type { Backend, Reaper } from '../backend/backend.ts'
+import { type Context, Context as ContextClass } from '../base/context.ts'
+import { fail } from '../base/error.ts'
 
 /** A block of device memory. It is given back when nothing refers to the object any more, or earlier by `release`. */
 export class Storage {
@@ -19,6 +19,11 @@ export class Storage {
     this.address = address
     this.bytes = bytes
     this.slot = slot
+  }
+
+  /** Fails where the block has been given back: reading or writing it would meet somebody else's elements. */
+  check(where: string): void {
+    if (this.address < 0) fail(where, 'the array has been freed: its scope has ended or it was disposed of')
   }
 
   /** One more holder. */
@@ -134,10 +139,15 @@ export function hasDevice(type: Context['deviceType']): boolean {
 
 /** The device of a context, made at its first use. */
 export function deviceOf(context: Context): Device {
+  if (!(context instanceof ContextClass)) fail('Context', `${String(context)} is not a context: use cpu() or gpu(0)`)
   let device = devices.get(context)
   if (device === undefined) {
     const make = makers.get(context.deviceType)
-    if (make === undefined) fail('Context', `there is no device ${context} here: use ${[...makers.keys()].map((k) => `${k}(0)`).join(', ')}`)
+    if (make === undefined)
+      fail(
+        'Context',
+        `there is no device ${context} here: use ${[...makers.keys()].map((k) => `${k}(0)`).join(', ')}`,
+      )
     device = make(context)
     devices.set(context, device)
   }

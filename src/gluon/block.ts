@@ -415,7 +415,9 @@ export class HybridBlock extends Block {
   protected override run(inputs: readonly Tensor[]): Tensor {
     const eager = this.#hybrid === null || frame.tracing || inputs.some((x) => x instanceof Sym)
     if (eager) return super.run(inputs)
-    return this.#compiled().call((inputs as readonly (NDArray | null | undefined)[]).map((x) => x ?? null)) as Tensor
+    return this.#compiled().call(
+      (inputs as readonly (NDArray | null | undefined)[]).map((x) => x ?? null),
+    ) as Tensor
   }
 
   override get hybridized(): boolean {

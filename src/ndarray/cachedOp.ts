@@ -6,8 +6,8 @@ import { aval, sameAval } from '../core/aval.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { type Graph, placeholder, printGraph, type Sym } from '../core/graph.ts'
 import { BoundOp, OpDef } from '../core/op.ts'
-import { Tensor } from '../core/tensor.ts'
 import { pullBack } from '../core/reverse.ts'
+import { Tensor } from '../core/tensor.ts'
 import { substitute, trace } from '../core/trace.ts'
 import { differentiate } from '../passes/differentiate.ts'
 import { lower } from '../passes/lower.ts'
@@ -45,7 +45,10 @@ export class CachedOp {
   readonly #traced = new Map<string, Traced>()
   #evicted = 0
 
-  constructor(name: string, body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[]) {
+  constructor(
+    name: string,
+    body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[],
+  ) {
     this.#name = name
     this.#body = body
   }
@@ -101,7 +104,9 @@ export class CachedOp {
       if (this.#traced.size >= limit) {
         this.#traced.delete(this.#traced.keys().next().value as string)
         if (++this.#evicted === limit) {
-          console.warn(`[${this.#name}] more than ${2 * limit} kinds of inputs so far: each new one is compiled; pad to fewer shapes, or hybridize(false)`)
+          console.warn(
+            `[${this.#name}] more than ${2 * limit} kinds of inputs so far: each new one is compiled; pad to fewer shapes, or hybridize(false)`,
+          )
         }
       }
       this.#traced.set(key, traced)
@@ -150,17 +155,26 @@ function traceFunction(
     capture: (array: Tensor) => place(array, () => array as NDArray),
   }
   const graph = withFrame(change, () =>
-    trace(inputs.map((x) => x?.aval ?? null), [], (xs) => {
-      const result = body(xs, place)
-      many = Array.isArray(result)
-      const list = (many ? result : [result]) as readonly unknown[]
-      return list.map((t) => {
-        if (!(t instanceof Tensor)) fail(name, `forward returned ${String(t)} while being traced: it must return arrays`)
-        return 'storage' in t ? place(t, () => t as NDArray) : t
-      })
-    }),
+    trace(
+      inputs.map((x) => x?.aval ?? null),
+      [],
+      (xs) => {
+        const result = body(xs, place)
+        many = Array.isArray(result)
+        const list = (many ? result : [result]) as readonly unknown[]
+        return list.map((t) => {
+          if (!(t instanceof Tensor))
+            fail(name, `forward returned ${String(t)} while being traced: it must return arrays`)
+          return 'storage' in t ? place(t, () => t as NDArray) : t
+        })
+      },
+    ),
   )
-  const whole: Graph = { inputs: [...graph.inputs, ...extra], params: numbers, outputs: graph.outputs }
+  const whole: Graph = {
+    inputs: [...graph.inputs, ...extra],
+    params: numbers,
+    outputs: graph.outputs,
+  }
   return {
     graph: whole,
     sources,
@@ -194,7 +208,11 @@ function recordingOp(name: string, graph: Graph, needs: readonly boolean[]): Bou
     results: count,
     grad: ({ inputs, outputs, dys, scalars }) => {
       if (dys.length > count) return pullBack(substitute(forward, inputs, scalars), dys, needs)
-      const grads = substitute(backward, [...inputs, ...outputs.slice(count), ...dys], scalars).outputs
+      const grads = substitute(
+        backward,
+        [...inputs, ...outputs.slice(count), ...dys],
+        scalars,
+      ).outputs
       return inputs.map((_, i) => grads[targets.indexOf(i)] ?? null)
     },
   })

@@ -1,7 +1,15 @@
 /** Making arrays: from values, and filled. */
 
 import { type Context, Context as ContextClass } from '../base/context.ts'
-import { checkDType, type DType, dtypeInfo, dtypeOfTypedArray, isFloat, itemSize, type TypedArray } from '../base/dtype.ts'
+import {
+  checkDType,
+  type DType,
+  dtypeInfo,
+  dtypeOfTypedArray,
+  isFloat,
+  itemSize,
+  type TypedArray,
+} from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkShape, formatShape, rowMajor, type Shape, sizeOf } from '../base/shape.ts'
 import { aval } from '../core/aval.ts'
@@ -19,29 +27,51 @@ export interface ArrayOptions {
 }
 
 /** Values an array can be made from: numbers, nested plain arrays, a typed array, or another array. */
-export type ArraySource = number | bigint | boolean | TypedArray | Uint8ClampedArray | NDArray | readonly ArraySource[]
+export type ArraySource =
+  | number
+  | bigint
+  | boolean
+  | TypedArray
+  | Uint8ClampedArray
+  | NDArray
+  | readonly ArraySource[]
 
 /** The device asked for, or the current one. */
 function contextOf(where: string, options: ArrayOptions | undefined): Context {
   const context = options?.ctx ?? frame.context
-  if (!(context instanceof ContextClass)) fail(where, `ctx ${String(context)} is not a context: use cpu() or gpu(0)`)
+  if (!(context instanceof ContextClass))
+    fail(where, `ctx ${String(context)} is not a context: use cpu() or gpu(0)`)
   return context
 }
 
 /** Runs a creation operator on a device. */
-function on(where: string, options: ArrayOptions | undefined, make: (dtype: DType) => unknown): NDArray {
+function on(
+  where: string,
+  options: ArrayOptions | undefined,
+  make: (dtype: DType) => unknown,
+): NDArray {
   const context = contextOf(where, options)
   const dtype = checkDType(where, options?.dtype ?? 'float32')
   return withFrame({ context }, () => make(dtype)) as NDArray
 }
 
-const listOf = (where: string, shape: Shape | number): Shape => checkShape(where, typeof shape === 'number' ? [shape] : shape)
+const listOf = (where: string, shape: Shape | number): Shape =>
+  checkShape(where, typeof shape === 'number' ? [shape] : shape)
 
 /** An array over bytes in row-major order. */
-export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, ctx: Context = frame.context): NDArray {
+export function fromBytes(
+  bytes: Uint8Array,
+  shape: Shape,
+  dtype: DType,
+  ctx: Context = frame.context,
+): NDArray {
   const storage = deviceOf(ctx).allocate(bytes.byteLength)
   storage.device.backend.write(storage.address, bytes)
-  return new NDArray(aval(shape, dtype), storage, new Layout({ shape, strides: rowMajor(shape), offset: 0 }))
+  return new NDArray(
+    aval(shape, dtype),
+    storage,
+    new Layout({ shape, strides: rowMajor(shape), offset: 0 }),
+  )
 }
 
 function shapeOfNested(source: unknown): number[] {
@@ -56,12 +86,16 @@ function shapeOfNested(source: unknown): number[] {
 
 function flatten(source: unknown, shape: readonly number[], axis: number, out: unknown[]): void {
   if (axis === shape.length) {
-    if (Array.isArray(source)) fail('array', 'the nested arrays are ragged: all rows must have one length')
+    if (Array.isArray(source))
+      fail('array', 'the nested arrays are ragged: all rows must have one length')
     out.push(source)
     return
   }
   if (!Array.isArray(source) || source.length !== shape[axis]) {
-    fail('array', `the nested arrays are ragged: a row of ${shape[axis]} was expected at depth ${axis}`)
+    fail(
+      'array',
+      `the nested arrays are ragged: a row of ${shape[axis]} was expected at depth ${axis}`,
+    )
   }
   for (const row of source) flatten(row, shape, axis + 1, out)
 }
@@ -80,7 +114,10 @@ function encode(values: ArrayLike<unknown>, dtype: DType): TypedArray {
     else {
       const x = Number(v)
       if (kind === 'int' && (!Number.isInteger(x) || x < min || x > max)) {
-        fail('array', `${x} does not fit ${dtype}: use integers from ${min} to ${max}, or a float dtype`)
+        fail(
+          'array',
+          `${x} does not fit ${dtype}: use integers from ${min} to ${max}, or a float dtype`,
+        )
       }
       out[i] = x
     }
@@ -89,7 +126,8 @@ function encode(values: ArrayLike<unknown>, dtype: DType): TypedArray {
 }
 
 function wholeBigInt(v: number | bigint | boolean): bigint {
-  if (typeof v === 'number' && !Number.isInteger(v)) fail('array', `${v} does not fit int64: use an integer`)
+  if (typeof v === 'number' && !Number.isInteger(v))
+    fail('array', `${v} does not fit int64: use an integer`)
   return BigInt(v)
 }
 
@@ -119,13 +157,18 @@ export function array(source: ArraySource, options: ArrayOptions = {}): NDArray 
     return fromBytes(bytesOf(values), [typed.length], dtype, ctx)
   }
   if (ArrayBuffer.isView(source)) {
-    fail('array', `${(source as object).constructor.name} has no dtype here: use Float32Array, Float64Array, Int32Array, Uint8Array, Int8Array or BigInt64Array`)
+    fail(
+      'array',
+      `${(source as object).constructor.name} has no dtype here: use Float32Array, Float64Array, Int32Array, Uint8Array, Int8Array or BigInt64Array`,
+    )
   }
-  if (Array.isArray(source) && source.some((x) => x instanceof NDArray)) return stackRows(source as ArraySource[], options)
+  if (Array.isArray(source) && source.some((x) => x instanceof NDArray))
+    return stackRows(source as ArraySource[], options)
   const shape = shapeOfNested(source)
   const values: unknown[] = []
   flatten(source, shape, 0, values)
-  const guess: DType = values.length > 0 && values.every((v) => typeof v === 'boolean') ? 'bool' : 'float32'
+  const guess: DType =
+    values.length > 0 && values.every((v) => typeof v === 'boolean') ? 'bool' : 'float32'
   const dtype = options.dtype ?? guess
   return fromBytes(bytesOf(encode(values, dtype)), shape, dtype, ctx)
 }
@@ -133,9 +176,13 @@ export function array(source: ArraySource, options: ArrayOptions = {}): NDArray 
 function stackRows(rows: readonly ArraySource[], options: ArrayOptions): NDArray {
   const arrays = rows.map((r) => array(r, options))
   const first = arrays[0]!
-  const out = zeros([arrays.length, ...first.shape], { ctx: options.ctx, dtype: options.dtype ?? first.dtype })
+  const out = zeros([arrays.length, ...first.shape], {
+    ctx: options.ctx,
+    dtype: options.dtype ?? first.dtype,
+  })
   arrays.forEach((a, i) => {
-    if (formatShape(a.shape) !== formatShape(first.shape)) fail('array', 'the rows have different shapes')
+    if (formatShape(a.shape) !== formatShape(first.shape))
+      fail('array', 'the rows have different shapes')
     out.set(a, i)
   })
   return out
@@ -178,7 +225,8 @@ export function ones(shape: Shape | number, options?: ArrayOptions): NDArray {
  */
 export function full(shape: Shape | number, value: number, options?: ArrayOptions): NDArray {
   return on('full', options, (dtype) => {
-    if (!isFloat(dtype) && dtype !== 'bool' && !Number.isInteger(value)) fail('full', `${value} does not fit ${dtype}: use an integer`)
+    if (!isFloat(dtype) && dtype !== 'bool' && !Number.isInteger(value))
+      fail('full', `${value} does not fit ${dtype}: use an integer`)
     return fullOf(listOf('full', shape), value, dtype)
   })
 }
@@ -195,7 +243,11 @@ export function empty(shape: Shape | number, options: ArrayOptions = {}): NDArra
   const sizes = listOf('empty', shape)
   const dtype = checkDType('empty', options.dtype ?? 'float32')
   const storage = deviceOf(contextOf('empty', options)).allocate(sizeOf(sizes) * itemSize(dtype))
-  return new NDArray(aval(sizes, dtype), storage, new Layout({ shape: sizes, strides: rowMajor(sizes), offset: 0 }))
+  return new NDArray(
+    aval(sizes, dtype),
+    storage,
+    new Layout({ shape: sizes, strides: rowMajor(sizes), offset: 0 }),
+  )
 }
 
 /**
@@ -213,7 +265,9 @@ export function arange(
   step = 1,
   options?: ArrayOptions & { readonly repeat?: number },
 ): NDArray {
-  return on('arange', options, (dtype) => arangeOf({ start, stop, step, repeat: options?.repeat ?? 1, dtype }))
+  return on('arange', options, (dtype) =>
+    arangeOf({ start, stop, step, repeat: options?.repeat ?? 1, dtype }),
+  )
 }
 
 /**
@@ -229,7 +283,9 @@ export function linspace(
   num: number,
   options?: ArrayOptions & { readonly endpoint?: boolean },
 ): NDArray {
-  return on('linspace', options, (dtype) => linspaceOf({ start, stop, num, endpoint: options?.endpoint ?? true, dtype }))
+  return on('linspace', options, (dtype) =>
+    linspaceOf({ start, stop, num, endpoint: options?.endpoint ?? true, dtype }),
+  )
 }
 
 /**

@@ -4,10 +4,10 @@ import * as randomArrays from './random.ts'
 
 export * from '../ops/index.ts'
 export { arange, array, empty, eye, full, linspace, ones, zeros } from './creation.ts'
+export { load, loadFromBuffer, save, saveToBuffer } from './files.ts'
 export { NDArray } from './ndarray.ts'
 export { scope } from './scope.ts'
 export { waitAll } from './wait.ts'
-export { load, loadFromBuffer, save, saveToBuffer } from './files.ts'
 
 /** Random arrays: `nd.random.uniform`, `normal`, `randn`, `randint`, `shuffle`. */
 export const random = {

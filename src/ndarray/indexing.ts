@@ -25,15 +25,35 @@ interface Region {
 const slicePattern = /^\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*)?)$/
 
 /** Start, step and count of a slice string on an axis, as Python counts them. */
-function parseSlice(where: string, text: string, size: number): { begin: number; step: number; count: number } {
+function parseSlice(
+  where: string,
+  text: string,
+  size: number,
+): { begin: number; step: number; count: number } {
   const match = slicePattern.exec(text)
-  if (match === null) fail(where, `index '${text}' is not understood: use a number, '1:3', '::2', ':', '...' or null`)
+  if (match === null)
+    fail(where, `index '${text}' is not understood: use a number, '1:3', '::2', ':', '...' or null`)
   const [start, stop, step] = match.slice(1).map((t) => (t === undefined ? undefined : Number(t)))
   const by = step ?? 1
   if (by === 0) fail(where, `index '${text}' has step 0`)
-  const clamp = (v: number, lo: number, hi: number): number => Math.min(Math.max(v < 0 ? v + size : v, lo), hi)
-  const begin = start === undefined ? (by > 0 ? 0 : size - 1) : by > 0 ? clamp(start, 0, size) : clamp(start, -1, size - 1)
-  const end = stop === undefined ? (by > 0 ? size : -1) : by > 0 ? clamp(stop, 0, size) : clamp(stop, -1, size - 1)
+  const clamp = (v: number, lo: number, hi: number): number =>
+    Math.min(Math.max(v < 0 ? v + size : v, lo), hi)
+  const begin =
+    start === undefined
+      ? by > 0
+        ? 0
+        : size - 1
+      : by > 0
+        ? clamp(start, 0, size)
+        : clamp(start, -1, size - 1)
+  const end =
+    stop === undefined
+      ? by > 0
+        ? size
+        : -1
+      : by > 0
+        ? clamp(stop, 0, size)
+        : clamp(stop, -1, size - 1)
   return { begin, step: by, count: Math.max(0, Math.ceil((end - begin) / by)) }
 }
 
@@ -42,7 +62,8 @@ function regionOf(where: string, shape: readonly number[], key: readonly unknown
   const named = key.filter((k) => k !== null && k !== '...').length
   const dots = key.filter((k) => k === '...').length
   if (dots > 1) fail(where, "an index has at most one '...'")
-  if (named > shape.length) fail(where, `${named} indices for an array of ${shape.length} dimensions ${formatShape(shape)}`)
+  if (named > shape.length)
+    fail(where, `${named} indices for an array of ${shape.length} dimensions ${formatShape(shape)}`)
   const full = dots === 1 ? key : [...key, '...']
   const region: Region = { begin: [], step: [], size: [], shape: [] }
   const take = (begin: number, step: number, count: number, keep: boolean): void => {
@@ -56,7 +77,8 @@ function regionOf(where: string, shape: readonly number[], key: readonly unknown
     const size = shape[axis] ?? 0
     if (k === null) region.shape.push(1)
     else if (k === '...') {
-      for (let rest = shape.length - named; rest > 0; rest--) take(0, 1, shape[region.begin.length]!, true)
+      for (let rest = shape.length - named; rest > 0; rest--)
+        take(0, 1, shape[region.begin.length]!, true)
     } else if (typeof k === 'string') {
       const { begin, step, count } = parseSlice(where, k, size)
       take(begin, step, count, true)
@@ -66,7 +88,10 @@ function regionOf(where: string, shape: readonly number[], key: readonly unknown
       }
       take(k < 0 ? k + size : k, 1, 1, false)
     } else {
-      fail(where, 'an index must be a number, a slice string or null; arrays as indices are not supported yet: use nd.take')
+      fail(
+        where,
+        'an index must be a number, a slice string or null; arrays as indices are not supported yet: use nd.take',
+      )
     }
   }
   return region
@@ -75,7 +100,8 @@ function regionOf(where: string, shape: readonly number[], key: readonly unknown
 /** `x.at(...key)`. */
 export function readRegion(x: NDArray, key: readonly unknown[]): NDArray {
   const { begin, step, size, shape } = regionOf('at', x.shape, key)
-  if (frame.recording && x.node !== null) return reshapeTo(sliceOf(x, begin, step, size), shape) as NDArray
+  if (frame.recording && x.node !== null)
+    return reshapeTo(sliceOf(x, begin, step, size), shape) as NDArray
   const view = reshape(slice(x.layout, begin, step, size), shape)!
   return share(x, aval(shape, x.dtype), new Layout(view)) as NDArray
 }
@@ -84,7 +110,10 @@ export function readRegion(x: NDArray, key: readonly unknown[]): NDArray {
 export function writeRegion(x: NDArray, value: unknown, key: readonly unknown[]): void {
   const where = key.length === 0 ? 'assign' : 'set'
   if (frame.recording && x.node !== null) {
-    fail(where, 'the array is part of a recorded computation: writing into it while recording is not possible')
+    fail(
+      where,
+      'the array is part of a recorded computation: writing into it while recording is not possible',
+    )
   }
   const { begin, step, size, shape } = regionOf(where, x.shape, key)
   const whole = size.every((d, i) => d === x.shape[i])
@@ -104,10 +133,14 @@ function checkValue(where: string, x: NDArray, value: unknown, shape: readonly n
   const array = value as Partial<NDArray> | null
   if (array?.storage === undefined) fail(where, 'the value must be a number or an NDArray')
   if (array.storage.device !== x.storage.device) {
-    fail(where, `the value is on ${array.storage.device.context}, the array on ${x.context}: move it with asInContext`)
+    fail(
+      where,
+      `the value is on ${array.storage.device.context}, the array on ${x.context}: move it with asInContext`,
+    )
   }
   const from = array.shape!
   const lead = shape.length - from.length
   const fits = lead >= 0 && from.every((d, i) => d === 1 || d === shape[i + lead])
-  if (!fits) fail(where, `a value of shape ${formatShape(from)} does not broadcast to ${formatShape(shape)}`)
+  if (!fits)
+    fail(where, `a value of shape ${formatShape(from)} does not broadcast to ${formatShape(shape)}`)
 }

@@ -53,7 +53,10 @@ export class NDArray extends DeviceArray {
   async asTypedArray(): Promise<TypedArray> {
     const dense = this.#dense()
     const { device, address } = dense.storage
-    const bytes = await device.backend.read(address + dense.layout.offset * itemSize(this.dtype), this.size * itemSize(this.dtype))
+    const bytes = await device.backend.read(
+      address + dense.layout.offset * itemSize(this.dtype),
+      this.size * itemSize(this.dtype),
+    )
     await device.breathe()
     return typed(bytes, this.dtype)
   }
@@ -63,8 +66,15 @@ export class NDArray extends DeviceArray {
     const dense = this.#dense()
     const { device, address } = dense.storage
     const { backend } = device
-    if (!backend.canBlock) fail('asTypedArraySync', `${this.context} cannot wait in place: use await asTypedArray()`)
-    return typed(backend.readSync(address + dense.layout.offset * itemSize(this.dtype), this.size * itemSize(this.dtype)), this.dtype)
+    if (!backend.canBlock)
+      fail('asTypedArraySync', `${this.context} cannot wait in place: use await asTypedArray()`)
+    return typed(
+      backend.readSync(
+        address + dense.layout.offset * itemSize(this.dtype),
+        this.size * itemSize(this.dtype),
+      ),
+      this.dtype,
+    )
   }
 
   /** The elements as nested arrays of numbers (bigints for int64, booleans for bool). */
@@ -90,7 +100,11 @@ export class NDArray extends DeviceArray {
   }
 
   #checkScalar(where: string): void {
-    if (this.size !== 1) fail(where, `the array has shape ${formatShape(this.shape)}: only an array of one element is a scalar`)
+    if (this.size !== 1)
+      fail(
+        where,
+        `the array has shape ${formatShape(this.shape)}: only an array of one element is a scalar`,
+      )
   }
 
   /** Resolves when the array has been computed; rejects with the error that kept it from being so. */
@@ -101,6 +115,7 @@ export class NDArray extends DeviceArray {
 
   /** The same elements in row-major order without gaps. */
   #dense(): NDArray {
+    this.storage.check('NDArray')
     return this.layout.dense ? this : (this.copy() as NDArray)
   }
 
@@ -113,7 +128,10 @@ export class NDArray extends DeviceArray {
   copyTo(target: Context | NDArray): NDArray {
     if (target instanceof NDArray) {
       if (!sameShape(this.shape, target.shape)) {
-        fail('copyTo', `the target has shape ${formatShape(target.shape)}, the source ${formatShape(this.shape)}: they must be the same`)
+        fail(
+          'copyTo',
+          `the target has shape ${formatShape(target.shape)}, the source ${formatShape(this.shape)}: they must be the same`,
+        )
       }
       target.assign(this)
       return target
@@ -126,7 +144,10 @@ export class NDArray extends DeviceArray {
   asInContext(context: Context): this {
     if (context === this.context) return this
     if (frame.recording && this.node !== null) {
-      fail('asInContext', `moving an array that autograd follows from ${this.context} to ${context} is not possible yet`)
+      fail(
+        'asInContext',
+        `moving an array that autograd follows from ${this.context} to ${context} is not possible yet`,
+      )
     }
     return this.copyTo(context) as this
   }
@@ -185,10 +206,16 @@ export class NDArray extends DeviceArray {
 
   #inPlace(where: string, result: NDArray): this {
     if (frame.recording && this.node !== null) {
-      fail(where, 'the array is part of a recorded computation: writing into it while recording is not possible')
+      fail(
+        where,
+        'the array is part of a recorded computation: writing into it while recording is not possible',
+      )
     }
     if (!sameShape(result.shape, this.shape) || result.dtype !== this.dtype) {
-      const [got, want] = [`${result.dtype} ${formatShape(result.shape)}`, `${this.dtype} ${formatShape(this.shape)}`]
+      const [got, want] = [
+        `${result.dtype} ${formatShape(result.shape)}`,
+        `${this.dtype} ${formatShape(this.shape)}`,
+      ]
       fail(where, `the result is ${got}, the array ${want}: an array keeps its shape and dtype`)
     }
     replaceData(this, result)
@@ -210,12 +237,18 @@ export class NDArray extends DeviceArray {
   }
 }
 
-installArrayMaker((value: Aval, storage: Storage, layout: Layout) => new NDArray(value, storage, layout))
+installArrayMaker(
+  (value: Aval, storage: Storage, layout: Layout) => new NDArray(value, storage, layout),
+)
 
 /** A row-major copy of an array in memory of its own. */
 function denseCopy(x: NDArray): NDArray {
   const storage = x.storage.device.allocate(x.size * itemSize(x.dtype))
-  const copy = new NDArray(x.aval, storage, new Layout({ shape: x.shape, strides: rowMajor(x.shape), offset: 0 }))
+  const copy = new NDArray(
+    x.aval,
+    storage,
+    new Layout({ shape: x.shape, strides: rowMajor(x.shape), offset: 0 }),
+  )
   writeElements(copy, copy.layout, x)
   return copy
 }

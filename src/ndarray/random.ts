@@ -8,7 +8,7 @@ import { frame, withFrame } from '../core/frame.ts'
 import { take } from '../ops/indexing.ts'
 import { type RandomDType, randomNormal, randomRandint, randomUniform } from '../ops/random.ts'
 import { array } from './creation.ts'
-import type { NDArray } from './ndarray.ts'
+import { NDArray } from './ndarray.ts'
 
 /** Options of random arrays. */
 export interface RandomOptions<D = RandomDType> {
@@ -55,7 +55,11 @@ export function seed(seedState: number, ctx: Context | 'all' = 'all'): void {
 
 /** A permutation of 0 … n - 1 from the current device's stream; shuffling of arrays and of samplers. */
 export function permutation(n: number): Int32Array {
-  if (frame.tracing) fail('shuffle', 'a permutation cannot be drawn while a graph is being traced: shuffle outside of forward')
+  if (frame.tracing)
+    fail(
+      'shuffle',
+      'a permutation cannot be drawn while a graph is being traced: shuffle outside of forward',
+    )
   const [key, stream] = frame.keys() as readonly [number, number]
   return new KeyStream(key, stream).permutation(n)
 }
@@ -75,7 +79,9 @@ function on<D>(options: RandomOptions<D>, make: (shape: Shape) => unknown): NDAr
  * @see MXNet `mx.nd.random.uniform`
  */
 export function uniform(low = 0, high = 1, options: RandomOptions = {}): NDArray {
-  return on(options, (shape) => randomUniform({ low, high, shape, dtype: options.dtype ?? 'float32' }))
+  return on(options, (shape) =>
+    randomUniform({ low, high, shape, dtype: options.dtype ?? 'float32' }),
+  )
 }
 
 /**
@@ -87,7 +93,9 @@ export function uniform(low = 0, high = 1, options: RandomOptions = {}): NDArray
  * @see MXNet `mx.nd.random.normal`
  */
 export function normal(loc = 0, scale = 1, options: RandomOptions = {}): NDArray {
-  return on(options, (shape) => randomNormal({ loc, scale, shape, dtype: options.dtype ?? 'float32' }))
+  return on(options, (shape) =>
+    randomNormal({ loc, scale, shape, dtype: options.dtype ?? 'float32' }),
+  )
 }
 
 /** Normal numbers of a shape given size by size: `randn(2, 3)`. */
@@ -103,8 +111,14 @@ export function randn(...shape: number[]): NDArray {
  * nd.random.randint(0, 10, { shape: [3] }).dtype // => 'int32'
  * @see MXNet `mx.nd.random.randint`
  */
-export function randint(low: number, high: number, options: RandomOptions<'int32' | 'int64'> = {}): NDArray {
-  return on(options, (shape) => randomRandint({ low, high, shape, dtype: options.dtype ?? 'int32' }))
+export function randint(
+  low: number,
+  high: number,
+  options: RandomOptions<'int32' | 'int64'> = {},
+): NDArray {
+  return on(options, (shape) =>
+    randomRandint({ low, high, shape, dtype: options.dtype ?? 'int32' }),
+  )
 }
 
 /**
@@ -117,6 +131,7 @@ export function randint(low: number, high: number, options: RandomOptions<'int32
  * @see MXNet `mx.nd.random.shuffle`
  */
 export function shuffle(data: NDArray): NDArray {
+  if (!(data instanceof NDArray)) fail('shuffle', `data is ${String(data)}: it must be an NDArray`)
   if (data.ndim === 0) fail('shuffle', 'data is a scalar: it needs at least one axis')
   const order = withFrame({ context: data.context }, () => permutation(data.shape[0]!))
   return take(data, array(order, { ctx: data.context }))

@@ -33,7 +33,8 @@ const curves = {
     slope: { of: 'output', f: (y, dy) => mul(dy, sub(num(y, 1), mul(y, y))) },
   },
   softrelu: {
-    value: (x) => add(binary('max', x, num(x, 0)), unary('log1p', unary('exp', unary('neg', unary('abs', x))))),
+    value: (x) =>
+      add(binary('max', x, num(x, 0)), unary('log1p', unary('exp', unary('neg', unary('abs', x))))),
     slope: {
       of: 'input',
       f: (x, dy) => binary('div', dy, add(num(x, 1), unary('exp', unary('neg', x)))),
@@ -53,9 +54,13 @@ const curves = {
 
 type CurveName = keyof typeof curves
 
-const evaluate = (name: CurveName, x: Tensor): Tensor => pointwise([x], ([v]) => curves[name].value(v!), name)
+const evaluate = (name: CurveName, x: Tensor): Tensor =>
+  pointwise([x], ([v]) => curves[name].value(v!), name)
 
-function slope(name: CurveName, { inputs, outputs, dys }: Pick<GradContext<never>, 'inputs' | 'outputs' | 'dys'>): Tensor {
+function slope(
+  name: CurveName,
+  { inputs, outputs, dys }: Pick<GradContext<never>, 'inputs' | 'outputs' | 'dys'>,
+): Tensor {
   const { of, f } = (curves[name] as Curve).slope
   const at = of === 'input' ? inputs[0]! : outputs[0]!
   return pointwise([at, dys[0]!], ([v, dy]) => f(v!, dy!))
@@ -161,7 +166,11 @@ const hardSigmoidOp = defineOp({
   // 0 where the line meets its bounds, as in MXNet.
   grad: ({ outputs, dys, attrs: { alpha } }) => [
     pointwise([outputs[0]!, dys[0]!], ([y, dy]) =>
-      select(binary('and', compare('gt', y!, num(y!, 0)), compare('lt', y!, num(y!, 1))), mul(dy!, num(dy!, alpha)), num(dy!, 0)),
+      select(
+        binary('and', compare('gt', y!, num(y!, 0)), compare('lt', y!, num(y!, 1))),
+        mul(dy!, num(dy!, alpha)),
+        num(dy!, 0),
+      ),
     ),
   ],
 })
@@ -174,6 +183,9 @@ const hardSigmoidOp = defineOp({
  * await nd.hardSigmoid(nd.array([0])).asArray() // => [0.5]
  * @see MXNet `hard_sigmoid`
  */
-export function hardSigmoid<T extends Tensor>(data: T, attrs?: { readonly alpha?: number; readonly beta?: number }): T {
+export function hardSigmoid<T extends Tensor>(
+  data: T,
+  attrs?: { readonly alpha?: number; readonly beta?: number },
+): T {
   return apply(hardSigmoidOp, [data], attrs)
 }

@@ -2,9 +2,11 @@
 
 import * as binary from './binary.ts'
 import { identity } from './cast.ts'
+import * as compare from './compare.ts'
 import { pick } from './indexing.ts'
-import { broadcastAxis, flip, swapaxes } from './movement.ts'
+import { broadcastAxis, swapaxes } from './movement.ts'
 import * as reduce from './reduce.ts'
+import { flip } from './repetition.ts'
 import { slice, split } from './slicing.ts'
 
 /** `broadcast_add` is `add`. */
@@ -32,23 +34,23 @@ export const broadcastMinimum = binary.minimum
 /** `broadcast_hypot` is `hypot`. */
 export const broadcastHypot = binary.hypot
 /** `broadcast_equal` is `equal`. */
-export const broadcastEqual = binary.equal
+export const broadcastEqual = compare.equal
 /** `broadcast_not_equal` is `notEqual`. */
-export const broadcastNotEqual = binary.notEqual
+export const broadcastNotEqual = compare.notEqual
 /** `broadcast_greater` is `greater`. */
-export const broadcastGreater = binary.greater
+export const broadcastGreater = compare.greater
 /** `broadcast_greater_equal` is `greaterEqual`. */
-export const broadcastGreaterEqual = binary.greaterEqual
+export const broadcastGreaterEqual = compare.greaterEqual
 /** `broadcast_lesser` is `lesser`. */
-export const broadcastLesser = binary.lesser
+export const broadcastLesser = compare.lesser
 /** `broadcast_lesser_equal` is `lesserEqual`. */
-export const broadcastLesserEqual = binary.lesserEqual
+export const broadcastLesserEqual = compare.lesserEqual
 /** `broadcast_logical_and` is `logicalAnd`. */
-export const broadcastLogicalAnd = binary.logicalAnd
+export const broadcastLogicalAnd = compare.logicalAnd
 /** `broadcast_logical_or` is `logicalOr`. */
-export const broadcastLogicalOr = binary.logicalOr
+export const broadcastLogicalOr = compare.logicalOr
 /** `broadcast_logical_xor` is `logicalXor`. */
-export const broadcastLogicalXor = binary.logicalXor
+export const broadcastLogicalXor = compare.logicalXor
 /** `ElementWiseSum` is `add_n`. */
 export const elementWiseSum = binary.addN
 /** `_copy` is `identity`. */

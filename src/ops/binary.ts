@@ -8,10 +8,11 @@ import { attr } from '../core/attrs.ts'
 import type { Aval } from '../core/aval.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, unary } from '../prim/expr.ts'
+import { binary, cast, type Expr, unary } from '../prim/expr.ts'
 import { castTo, commonDType, pointwise } from '../prim/primitive.ts'
 
-type Combine = (x: Expr, y: Expr) => Expr
+/** A function of two scalars. */
+export type Combine = (x: Expr, y: Expr) => Expr
 
 /** Brings both sides to their common dtype and combines them point by point. */
 function combine(where: string, a: Tensor, b: Tensor, f: Combine, keepDType = false): Tensor {
@@ -25,13 +26,16 @@ function combine(where: string, a: Tensor, b: Tensor, f: Combine, keepDType = fa
 function checkNumber(where: string) {
   return ([x]: readonly Aval[], [scalar]: readonly number[]): void => {
     if (!isFloat(x!.dtype) && !Number.isInteger(scalar)) {
-      fail(where, `the number ${scalar} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`)
+      fail(
+        where,
+        `the number ${scalar} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`,
+      )
     }
   }
 }
 
 /** The records of one function of two operands: elementwise, broadcasting, and with a number on either side. */
-interface Family {
+export interface Family {
   readonly broadcast: OpDef
   /** The record that refuses to broadcast, where MXNet has one. */
   readonly elementwise: OpDef | null
@@ -39,7 +43,8 @@ interface Family {
   readonly reversed: OpDef
 }
 
-function family(
+/** Declares the records of one function of two operands. */
+export function family(
   name: string,
   f: Combine,
   names: {
@@ -59,7 +64,10 @@ function family(
       inputs: ['lhs', 'rhs'],
       body: ([a, b]) => {
         if (!sameShape(a!.shape, b!.shape)) {
-          fail(elementwise[0], `shapes ${formatShape(a!.shape)} and ${formatShape(b!.shape)} differ: use broadcast_${name}`)
+          fail(
+            elementwise[0],
+            `shapes ${formatShape(a!.shape)} and ${formatShape(b!.shape)} differ: use broadcast_${name}`,
+          )
         }
         return combine(elementwise[0], a!, b!, f, keepDType)
       },
@@ -86,17 +94,20 @@ function family(
 }
 
 /** The operand kinds of a function of two: tensors, or a tensor and a number. */
-function call<T extends Tensor>(f: Family, lhs: T | number, rhs: T | number): T {
+export function call<T extends Tensor>(f: Family, lhs: T | number, rhs: T | number): T {
   if (typeof rhs === 'number') {
-    if (typeof lhs === 'number') fail(f.broadcast.name, 'both operands are numbers: one must be an array')
+    if (typeof lhs === 'number')
+      fail(f.broadcast.name, 'both operands are numbers: one must be an array')
     return apply(f.scalar, [lhs], { scalar: rhs })
   }
   if (typeof lhs === 'number') return apply(f.reversed, [rhs], { scalar: lhs })
   return apply(f.broadcast, [lhs, rhs])
 }
 
-const arithmetic = (op: 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min'): Combine =>
-  (x, y) => binary(op, x, y)
+const arithmetic =
+  (op: 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min'): Combine =>
+  (x, y) =>
+    binary(op, x, y)
 
 const addFamily = family('add', arithmetic('add'), {
   broadcast: ['broadcast_plus'],
@@ -263,152 +274,6 @@ export function hypot<T extends Tensor>(lhs: T | number, rhs: T | number): T {
   return call(hypotFamily, lhs, rhs)
 }
 
-const comparison = (op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'): Combine =>
-  (x, y) => cast(compare(op, x, y), x.dtype)
-
-const equalFamily = family('equal', comparison('eq'), { scalar: '_equal_scalar' }, true)
-
-/**
- * 1 where the elements are equal, else 0; no gradient.
- *
- * `out = (lhs = rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.equal(nd.array([1, 2]), 2).asArray() // => [0, 1]
- * @see MXNet `broadcast_equal`
- */
-export function equal<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  return call(equalFamily, lhs, rhs)
-}
-
-const notEqualFamily = family('not_equal', comparison('ne'), { scalar: '_not_equal_scalar' }, true)
-
-/**
- * 1 where the elements differ, else 0; no gradient.
- *
- * `out = (lhs ≠ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.notEqual(nd.array([1, 2]), 2).asArray() // => [1, 0]
- * @see MXNet `broadcast_not_equal`
- */
-export function notEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  return call(notEqualFamily, lhs, rhs)
-}
-
-const greaterFamily = family('greater', comparison('gt'), { scalar: '_greater_scalar' }, true)
-
-/**
- * 1 where the elements are greater on the left, else 0; no gradient.
- *
- * `out = (lhs > rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.greater(nd.array([1, 2]), 2).asArray() // => [0, 0]
- * @see MXNet `broadcast_greater`
- */
-export function greater<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(lesserFamily, rhs, lhs)
-  return call(greaterFamily, lhs, rhs)
-}
-
-const greaterEqualFamily = family('greater_equal', comparison('ge'), { scalar: '_greater_equal_scalar' }, true)
-
-/**
- * 1 where the elements are greater or equal on the left, else 0; no gradient.
- *
- * `out = (lhs ≥ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.greaterEqual(nd.array([1, 2]), 2).asArray() // => [0, 1]
- * @see MXNet `broadcast_greater_equal`
- */
-export function greaterEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(lesserEqualFamily, rhs, lhs)
-  return call(greaterEqualFamily, lhs, rhs)
-}
-
-const lesserFamily = family('lesser', comparison('lt'), { scalar: '_lesser_scalar' }, true)
-
-/**
- * 1 where the elements are less on the left, else 0; no gradient.
- *
- * `out = (lhs < rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.lesser(nd.array([1, 2]), 2).asArray() // => [1, 0]
- * @see MXNet `broadcast_lesser`
- */
-export function lesser<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(greaterFamily, rhs, lhs)
-  return call(lesserFamily, lhs, rhs)
-}
-
-const lesserEqualFamily = family('lesser_equal', comparison('le'), { scalar: '_lesser_equal_scalar' }, true)
-
-/**
- * 1 where the elements are less or equal on the left, else 0; no gradient.
- *
- * `out = (lhs ≤ rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.lesserEqual(nd.array([1, 2]), 2).asArray() // => [1, 1]
- * @see MXNet `broadcast_lesser_equal`
- */
-export function lesserEqual<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  if (typeof lhs === 'number' && typeof rhs !== 'number') return call(greaterEqualFamily, rhs, lhs)
-  return call(lesserEqualFamily, lhs, rhs)
-}
-
-const truth = (x: Expr): Expr => compare('ne', x, constant(0, x.dtype))
-const logical = (op: 'and' | 'or' | 'xor'): Combine =>
-  (x, y) => cast(binary(op, truth(x), truth(y)), x.dtype)
-
-const logicalAndFamily = family('logical_and', logical('and'), { scalar: '_logical_and_scalar' }, true)
-
-/**
- * 1 where both elements are not 0, else 0; no gradient.
- *
- * `out = (lhs and rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.logicalAnd(nd.array([0, 2]), 1).asArray() // => [0, 1]
- * @see MXNet `broadcast_logical_and`
- */
-export function logicalAnd<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  return call(logicalAndFamily, lhs, rhs)
-}
-
-const logicalOrFamily = family('logical_or', logical('or'), { scalar: '_logical_or_scalar' }, true)
-
-/**
- * 1 where an element is not 0, else 0; no gradient.
- *
- * `out = (lhs or rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.logicalOr(nd.array([0, 2]), 1).asArray() // => [1, 1]
- * @see MXNet `broadcast_logical_or`
- */
-export function logicalOr<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  return call(logicalOrFamily, lhs, rhs)
-}
-
-const logicalXorFamily = family('logical_xor', logical('xor'), { scalar: '_logical_xor_scalar' }, true)
-
-/**
- * 1 where exactly one element is not 0, else 0; no gradient.
- *
- * `out = (lhs xor rhs)`; `(A…), (B…) -> (A… and B… broadcast)`. The result has the common dtype of the operands.
- * @throws MXNetError when the shapes do not broadcast.
- * @example
- * await nd.logicalXor(nd.array([0, 2]), 1).asArray() // => [1, 0]
- * @see MXNet `broadcast_logical_xor`
- */
-export function logicalXor<T extends Tensor>(lhs: T | number, rhs: T | number): T {
-  return call(logicalXorFamily, lhs, rhs)
-}
-
 const addNOp = defineOp({
   name: 'add_n',
   aliases: ['ElementWiseSum'],
@@ -418,7 +283,10 @@ const addNOp = defineOp({
     if (first === undefined) fail('add_n', 'no arrays given: it takes at least one')
     for (const x of rest) {
       if (!sameShape(x.shape, first.shape)) {
-        fail('add_n', `shapes ${formatShape(first.shape)} and ${formatShape(x.shape)} differ: all must be the same`)
+        fail(
+          'add_n',
+          `shapes ${formatShape(first.shape)} and ${formatShape(x.shape)} differ: all must be the same`,
+        )
       }
     }
     return rest.reduce((sum, x) => combine('add_n', sum, x, arithmetic('add')), first)

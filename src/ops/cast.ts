@@ -1,11 +1,11 @@
 /** Operators that pass values on: casts, copies, gradient stops, clipping, constants of a like shape. */
 
+import { type DType, isFloat } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { type DType, isFloat } from '../base/dtype.ts'
-import { fail } from '../base/error.ts'
 import { binary, cast as castExpr, compare, constant, select } from '../prim/expr.ts'
 import { castTo, filled, pointwise } from '../prim/primitive.ts'
 
@@ -98,7 +98,10 @@ const clipOp = defineOp({
   check: ([x], bounds) => {
     for (const bound of bounds) {
       if (!isFloat(x!.dtype) && !Number.isInteger(bound)) {
-        fail('clip', `the number ${bound} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`)
+        fail(
+          'clip',
+          `the number ${bound} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`,
+        )
       }
     }
   },
@@ -109,8 +112,14 @@ const clipOp = defineOp({
   grad: ({ inputs, dys, scalars }) => {
     const x = inputs[0]!
     return [
-      pointwise([x, dys[0]!, castTo(scalars[0]!, x.dtype), castTo(scalars[1]!, x.dtype)], ([v, dy, lo, hi]) =>
-        select(binary('or', compare('lt', v!, lo!), compare('gt', v!, hi!)), constant(0, x.dtype), dy!),
+      pointwise(
+        [x, dys[0]!, castTo(scalars[0]!, x.dtype), castTo(scalars[1]!, x.dtype)],
+        ([v, dy, lo, hi]) =>
+          select(
+            binary('or', compare('lt', v!, lo!), compare('gt', v!, hi!)),
+            constant(0, x.dtype),
+            dy!,
+          ),
       ),
     ]
   },

@@ -1,8 +1,8 @@
 /** Operators without inputs: constants, ranges, identity matrices. */
 
 import type { DType } from '../base/dtype.ts'
-import { checkShape, type Shape } from '../base/shape.ts'
 import { fail } from '../base/error.ts'
+import { checkShape, type Shape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
@@ -28,7 +28,8 @@ const fullOp = defineOp({
   name: '_full',
   inputs: [],
   attrs: { ...shaped, value: attr.scalar() },
-  body: (_xs, { shape, dtype }, [value]) => broadcastTo(castTo(value!, dtype), checkShape('full', shape)),
+  body: (_xs, { shape, dtype }, [value]) =>
+    broadcastTo(castTo(value!, dtype), checkShape('full', shape)),
 })
 const arangeOp = defineOp({
   name: '_arange',
@@ -45,7 +46,11 @@ const arangeOp = defineOp({
     const [from, to] = stop === null ? [0, start] : [start, stop]
     const count = Math.max(0, Math.ceil((to - from) / step))
     const position = binary('div', index(0), constant(repeat, 'int32'))
-    const value = binary('add', constant(from, 'float64'), binary('mul', cast(position, 'float64'), constant(step, 'float64')))
+    const value = binary(
+      'add',
+      constant(from, 'float64'),
+      binary('mul', cast(position, 'float64'), constant(step, 'float64')),
+    )
     return mapTensors(cast(value, dtype), checkShape('arange', [count * repeat]), [])
   },
 })
@@ -62,14 +67,23 @@ const linspaceOp = defineOp({
   body: (_xs, { start, stop, num, endpoint, dtype }) => {
     const gaps = endpoint ? num - 1 : num
     const step = gaps > 0 ? (stop - start) / gaps : 0
-    const value = binary('add', constant(start, 'float64'), binary('mul', cast(index(0), 'float64'), constant(step, 'float64')))
+    const value = binary(
+      'add',
+      constant(start, 'float64'),
+      binary('mul', cast(index(0), 'float64'), constant(step, 'float64')),
+    )
     return mapTensors(cast(value, dtype), [num], [])
   },
 })
 const eyeOp = defineOp({
   name: '_eye',
   inputs: [],
-  attrs: { N: attr.int(undefined, { min: 0 }), M: attr.int(0, { min: 0 }), k: attr.int(0), dtype: attr.dtype('float32') },
+  attrs: {
+    N: attr.int(undefined, { min: 0 }),
+    M: attr.int(0, { min: 0 }),
+    k: attr.int(0),
+    dtype: attr.dtype('float32'),
+  },
   body: (_xs, { N, M, k, dtype }) => {
     const column = binary('sub', index(1), constant(k, 'int32'))
     return mapTensors(cast(compare('eq', index(0), column), dtype), [N, M === 0 ? N : M], [])
@@ -81,7 +95,8 @@ export const zerosOf = (shape: Shape, dtype: DType): Tensor => apply(zerosOp, []
 /** `_ones`: the operator behind `nd.ones`. */
 export const onesOf = (shape: Shape, dtype: DType): Tensor => apply(onesOp, [], { shape, dtype })
 /** `_full`: the operator behind `nd.full`. */
-export const fullOf = (shape: Shape, value: number, dtype: DType): Tensor => apply(fullOp, [], { shape, value, dtype })
+export const fullOf = (shape: Shape, value: number, dtype: DType): Tensor =>
+  apply(fullOp, [], { shape, value, dtype })
 /** `_arange`: the operator behind `nd.arange`. */
 export const arangeOf = (attrs: {
   readonly start: number
@@ -99,5 +114,9 @@ export const linspaceOf = (attrs: {
   readonly dtype: DType
 }): Tensor => apply(linspaceOp, [], attrs)
 /** `_eye`: the operator behind `nd.eye`. */
-export const eyeOf = (attrs: { readonly N: number; readonly M: number; readonly k: number; readonly dtype: DType }): Tensor =>
-  apply(eyeOp, [], attrs)
+export const eyeOf = (attrs: {
+  readonly N: number
+  readonly M: number
+  readonly k: number
+  readonly dtype: DType
+}): Tensor => apply(eyeOp, [], attrs)

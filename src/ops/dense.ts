@@ -30,15 +30,28 @@ const dotOp = defineOp({
   body: ([a, b], { transposeA, transposeB }) => {
     const [x, y] = sameDType(a!, b!)
     const [n, m] = [x.shape.length, y.shape.length]
-    if (n === 0 || m === 0) fail('dot', `lhs ${formatShape(x.shape)} and rhs ${formatShape(y.shape)}: neither may be a scalar`)
+    if (n === 0 || m === 0)
+      fail(
+        'dot',
+        `lhs ${formatShape(x.shape)} and rhs ${formatShape(y.shape)}: neither may be a scalar`,
+      )
     const innerA = transposeA ? x.shape[0]! : x.shape[n - 1]!
     const innerB = transposeB ? y.shape[m - 1]! : y.shape[0]!
     if (innerA !== innerB) {
-      fail('dot', `lhs ${formatShape(x.shape)} and rhs ${formatShape(y.shape)}: inner sizes ${innerA} and ${innerB} differ`)
+      fail(
+        'dot',
+        `lhs ${formatShape(x.shape)} and rhs ${formatShape(y.shape)}: inner sizes ${innerA} and ${innerB} differ`,
+      )
     }
     const left = letters.slice(0, n - 1)
     const right = letters.slice(n - 1, n + m - 2)
-    return contract(x, y, transposeA ? `z${left}` : `${left}z`, transposeB ? `${right}z` : `z${right}`, left + right)
+    return contract(
+      x,
+      y,
+      transposeA ? `z${left}` : `${left}z`,
+      transposeB ? `${right}z` : `z${right}`,
+      left + right,
+    )
   },
 })
 
@@ -64,15 +77,23 @@ const batchDotOp = defineOp({
     const [x, y] = sameDType(a!, b!)
     const rank = x.shape.length
     const both = `lhs ${formatShape(x.shape)} and rhs ${formatShape(y.shape)}`
-    if (rank < 3 || y.shape.length !== rank) fail('batch_dot', `${both}: both must have the same number of axes, at least 3`)
+    if (rank < 3 || y.shape.length !== rank)
+      fail('batch_dot', `${both}: both must have the same number of axes, at least 3`)
     for (let i = 0; i < rank - 2; i++) {
-      if (x.shape[i] !== y.shape[i]) fail('batch_dot', `${both}: batch sizes ${x.shape[i]} and ${y.shape[i]} differ`)
+      if (x.shape[i] !== y.shape[i])
+        fail('batch_dot', `${both}: batch sizes ${x.shape[i]} and ${y.shape[i]} differ`)
     }
     const innerA = x.shape[transposeA ? rank - 2 : rank - 1]
     const innerB = y.shape[transposeB ? rank - 1 : rank - 2]
     if (innerA !== innerB) fail('batch_dot', `${both}: inner sizes ${innerA} and ${innerB} differ`)
     const batch = letters.slice(0, rank - 2)
-    return contract(x, y, batch + (transposeA ? 'zx' : 'xz'), batch + (transposeB ? 'yz' : 'zy'), `${batch}xy`)
+    return contract(
+      x,
+      y,
+      batch + (transposeA ? 'zx' : 'xz'),
+      batch + (transposeB ? 'yz' : 'zy'),
+      `${batch}xy`,
+    )
   },
 })
 
@@ -102,20 +123,34 @@ const fullyConnectedOp = defineOp({
   body: ([x, w, b], { numHidden, noBias, flatten }) => {
     const where = 'FullyConnected'
     if (x!.shape.length === 0) fail(where, 'data is a scalar: it needs at least one axis')
-    const rows = flatten && x!.shape.length !== 2 ? reshapeTo(x!, [x!.shape[0]!, sizeOf(x!.shape.slice(1))]) : x!
+    const rows =
+      flatten && x!.shape.length !== 2
+        ? reshapeTo(x!, [x!.shape[0]!, sizeOf(x!.shape.slice(1))])
+        : x!
     const inner = rows.shape[rows.shape.length - 1]!
-    if (w!.shape.length !== 2 || w!.shape[1] !== inner || (numHidden !== null && w!.shape[0] !== numHidden)) {
+    if (
+      w!.shape.length !== 2 ||
+      w!.shape[1] !== inner ||
+      (numHidden !== null && w!.shape[0] !== numHidden)
+    ) {
       const want = formatShape([numHidden ?? w!.shape[0] ?? 0, inner])
-      fail(where, `weight ${formatShape(w!.shape)} does not fit data ${formatShape(x!.shape)}: it must be ${want}`)
+      fail(
+        where,
+        `weight ${formatShape(w!.shape)} does not fit data ${formatShape(x!.shape)}: it must be ${want}`,
+      )
     }
     const units = w!.shape[0]!
     if (!isFloat(x!.dtype) || x!.dtype !== w!.dtype) {
-      fail(where, `data is ${x!.dtype} and weight ${w!.dtype}: both must be the same float type (use astype)`)
+      fail(
+        where,
+        `data is ${x!.dtype} and weight ${w!.dtype}: both must be the same float type (use astype)`,
+      )
     }
     const front = letters.slice(0, rows.shape.length - 1)
     const y = contract(rows, w!, `${front}z`, 'yz', `${front}y`)
     if (!b || noBias) return y
-    if (b.shape.length !== 1 || b.shape[0] !== units) fail(where, `bias ${formatShape(b.shape)} must be ${formatShape([units])}`)
+    if (b.shape.length !== 1 || b.shape[0] !== units)
+      fail(where, `bias ${formatShape(b.shape)} must be ${formatShape([units])}`)
     if (b.dtype !== x!.dtype) fail(where, `bias is ${b.dtype}: it must be ${x!.dtype}`)
     return pointwise([y, b], ([v, c]) => binary('add', v!, c!))
   },

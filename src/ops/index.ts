@@ -6,6 +6,7 @@ export * from './activation.ts'
 export * from './aliases.ts'
 export * from './binary.ts'
 export * from './cast.ts'
+export * from './compare.ts'
 export * from './dense.ts'
 export * from './elementary.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
@@ -15,20 +16,17 @@ export {
   broadcastTo,
   expandDims,
   flatten,
-  flip,
-  repeat,
   reshape,
   reshapeLike,
   squeeze,
   swapaxes,
-  tile,
   transpose,
 } from './movement.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
+export { flip, repeat, tile } from './repetition.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
-export { adamUpdate, sgdMomUpdate, sgdUpdate } from './update.ts'
 export {
   abs,
   cbrt,
@@ -49,3 +47,4 @@ export {
   square,
   trunc,
 } from './unary.ts'
+export { adamUpdate, sgdMomUpdate, sgdUpdate } from './update.ts'

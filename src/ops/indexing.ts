@@ -9,7 +9,16 @@ import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, compare, constant, select } from '../prim/expr.ts'
-import { broadcastTo, castTo, commonDType, gather, iota, mapTensors, pointwise, reshapeTo } from '../prim/primitive.ts'
+import {
+  broadcastTo,
+  castTo,
+  commonDType,
+  gather,
+  iota,
+  mapTensors,
+  pointwise,
+  reshapeTo,
+} from '../prim/primitive.ts'
 
 type Mode = 'clip' | 'wrap'
 
@@ -48,7 +57,11 @@ export function take<T extends Tensor>(data: T, indices: T, attrs?: Given<typeof
   return apply(takeOp, [data, indices], attrs)
 }
 
-const pickAttrs = { axis: attr.optional(attr.int()), keepdims: attr.bool(false), mode: attr.oneOf(['clip', 'wrap'], 'clip') }
+const pickAttrs = {
+  axis: attr.optional(attr.int()),
+  keepdims: attr.bool(false),
+  mode: attr.oneOf(['clip', 'wrap'], 'clip'),
+}
 
 /** The axis of a pick and the data it works on (flattened for a null axis). */
 function pickAxis(x: Tensor, axis: number | null): [Tensor, number] {
@@ -59,7 +72,10 @@ function pickIndex(line: Tensor, at: number, index: Tensor, mode: Mode): Tensor 
   const shape = line.shape.toSpliced(at, 1)
   const withAxis = line.shape.with(at, 1)
   if (!sameShape(index.shape, shape) && !sameShape(index.shape, withAxis)) {
-    fail('pick', `index has shape ${formatShape(index.shape)} for data ${formatShape(line.shape)}: it must be ${formatShape(shape)}`)
+    fail(
+      'pick',
+      `index has shape ${formatShape(index.shape)} for data ${formatShape(line.shape)}: it must be ${formatShape(shape)}`,
+    )
   }
   return inside(reshapeTo(index, shape), line.shape[at]!, mode)
 }
@@ -79,7 +95,8 @@ const pickOp = defineOp({
     const x = inputs[0]!
     if (!isFloat(x.dtype)) return [null, null]
     const [line, at] = pickAxis(x, axis)
-    const spread = (t: Tensor): Tensor => broadcastTo(reshapeTo(t, line.shape.with(at, 1)), line.shape)
+    const spread = (t: Tensor): Tensor =>
+      broadcastTo(reshapeTo(t, line.shape.with(at, 1)), line.shape)
     const index = spread(pickIndex(line, at, inputs[1]!, mode))
     const dx = pointwise([iota(line.shape, at), index, spread(dys[0]!)], ([k, i, dy]) =>
       select(compare('eq', k!, i!), dy!, constant(0, dy!.dtype)),
@@ -105,7 +122,8 @@ const batchTakeOp = defineOp({
   name: 'batch_take',
   inputs: ['a', 'indices'],
   body: ([x, i]) => {
-    if (x!.shape.length !== 2) fail('batch_take', `a has shape ${formatShape(x!.shape)}: it must have two axes`)
+    if (x!.shape.length !== 2)
+      fail('batch_take', `a has shape ${formatShape(x!.shape)}: it must have two axes`)
     return gather(x!, pickIndex(x!, 1, i!, 'clip'), 1, true)
   },
 })
@@ -163,11 +181,17 @@ const whereOp = defineOp({
   inputs: ['condition', 'x', 'y'],
   body: ([c, x, y]) => {
     if (!sameShape(x!.shape, y!.shape)) {
-      fail('where', `x ${formatShape(x!.shape)} and y ${formatShape(y!.shape)} differ: they must have one shape`)
+      fail(
+        'where',
+        `x ${formatShape(x!.shape)} and y ${formatShape(y!.shape)} differ: they must have one shape`,
+      )
     }
     const rows = c!.shape.length === 1 && x!.shape.length > 1 && c!.shape[0] === x!.shape[0]
     if (!rows && !sameShape(c!.shape, x!.shape)) {
-      fail('where', `condition ${formatShape(c!.shape)} must have the shape of x ${formatShape(x!.shape)}, or be a vector of its rows`)
+      fail(
+        'where',
+        `condition ${formatShape(c!.shape)} must have the shape of x ${formatShape(x!.shape)}, or be a vector of its rows`,
+      )
     }
     const test = rows ? reshapeTo(c!, [c!.shape[0]!, ...x!.shape.slice(1).map(() => 1)]) : c!
     const dtype = commonDType(x!, y!)
@@ -193,10 +217,16 @@ export function where<T extends Tensor>(condition: T, x: T, y: T): T {
 const embeddingOp = defineOp({
   name: 'Embedding',
   inputs: ['data', 'weight'],
-  attrs: { inputDim: attr.int(undefined, { above: 0 }), outputDim: attr.int(undefined, { above: 0 }) },
+  attrs: {
+    inputDim: attr.int(undefined, { above: 0 }),
+    outputDim: attr.int(undefined, { above: 0 }),
+  },
   body: ([i, w], { inputDim, outputDim }) => {
     if (!sameShape(w!.shape, [inputDim, outputDim])) {
-      fail('Embedding', `weight has shape ${formatShape(w!.shape)}: it must be ${formatShape([inputDim, outputDim])}`)
+      fail(
+        'Embedding',
+        `weight has shape ${formatShape(w!.shape)}: it must be ${formatShape([inputDim, outputDim])}`,
+      )
     }
     return gather(w!, inside(i!, inputDim, 'clip'), 0)
   },
@@ -225,7 +255,11 @@ export function flatIndex(shape: readonly number[]): Tensor {
   let step = 1
   let sum = constant(0, 'int32')
   for (let d = shape.length - 1; d >= 0; d--) {
-    sum = binary('add', sum, binary('mul', { kind: 'index', dim: d, dtype: 'int32' }, constant(step, 'int32')))
+    sum = binary(
+      'add',
+      sum,
+      binary('mul', { kind: 'index', dim: d, dtype: 'int32' }, constant(step, 'int32')),
+    )
     step *= shape[d]!
   }
   return mapTensors(sum, shape, [])

@@ -5,10 +5,12 @@ import { Tensor } from '../core/tensor.ts'
 import * as activation from './activation.ts'
 import * as binary from './binary.ts'
 import { cast, clip, onesLike, zerosLike } from './cast.ts'
+import * as compare from './compare.ts'
 import * as elementary from './elementary.ts'
 import * as indexing from './indexing.ts'
 import * as movement from './movement.ts'
 import * as reduce from './reduce.ts'
+import * as repetition from './repetition.ts'
 import * as slicing from './slicing.ts'
 import * as softmax from './softmax.ts'
 import * as unary from './unary.ts'
@@ -38,15 +40,15 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   negative: unary.negative,
   maximum: (x, y) => binary.maximum(x, y),
   minimum: (x, y) => binary.minimum(x, y),
-  equal: (x, y) => binary.equal(x, y),
-  notEqual: (x, y) => binary.notEqual(x, y),
-  greater: (x, y) => binary.greater(x, y),
-  greaterEqual: (x, y) => binary.greaterEqual(x, y),
-  lesser: (x, y) => binary.lesser(x, y),
-  lesserEqual: (x, y) => binary.lesserEqual(x, y),
-  logicalAnd: (x, y) => binary.logicalAnd(x, y),
-  logicalOr: (x, y) => binary.logicalOr(x, y),
-  logicalXor: (x, y) => binary.logicalXor(x, y),
+  equal: (x, y) => compare.equal(x, y),
+  notEqual: (x, y) => compare.notEqual(x, y),
+  greater: (x, y) => compare.greater(x, y),
+  greaterEqual: (x, y) => compare.greaterEqual(x, y),
+  lesser: (x, y) => compare.lesser(x, y),
+  lesserEqual: (x, y) => compare.lesserEqual(x, y),
+  logicalAnd: (x, y) => compare.logicalAnd(x, y),
+  logicalOr: (x, y) => compare.logicalOr(x, y),
+  logicalXor: (x, y) => compare.logicalXor(x, y),
   logicalNot: unary.logicalNot,
   abs: unary.abs,
   sign: unary.sign,
@@ -107,9 +109,9 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   squeeze: movement.squeeze,
   transpose: movement.transpose,
   swapaxes: movement.swapaxes,
-  flip: (x, axis) => movement.flip(x, { axis }),
-  tile: (x, reps) => movement.tile(x, { reps }),
-  repeat: (x, repeats, options) => movement.repeat(x, { repeats, ...options }),
+  flip: (x, axis) => repetition.flip(x, { axis }),
+  tile: (x, reps) => repetition.tile(x, { reps }),
+  repeat: (x, repeats, options) => repetition.repeat(x, { repeats, ...options }),
   broadcastTo: movement.broadcastTo,
   broadcastLike: (x, like) => movement.broadcastLike(x, like),
   broadcastAxes: (x, axis, size) => movement.broadcastAxis(x, { axis, size }),

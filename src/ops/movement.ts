@@ -6,18 +6,27 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { broadcastTo as broadcastView, permuteAxes, reshapeTo, sliceOf } from '../prim/primitive.ts'
+import { broadcastTo as broadcastView, permuteAxes, reshapeTo } from '../prim/primitive.ts'
 
 /** The shape that MXNet's codes stand for: 0 copy, -1 infer, -2 copy the rest, -3 merge two, -4 a b split one. */
-export function resolveReshape(where: string, from: Shape, codes: readonly number[], reverse: boolean): number[] {
+export function resolveReshape(
+  where: string,
+  from: Shape,
+  codes: readonly number[],
+  reverse: boolean,
+): number[] {
   const source = reverse ? from.toReversed() : from
   const code = reverse ? reverseCodes(codes) : codes
   const bad = (why: string): never =>
-    fail(where, `shape (${codes.join(', ')}) does not fit an array of shape ${formatShape(from)}: ${why}`)
+    fail(
+      where,
+      `shape (${codes.join(', ')}) does not fit an array of shape ${formatShape(from)}: ${why}`,
+    )
   const out: number[] = []
   let at = 0
   let inferred = -1
-  const next = (): number => (at < source.length ? source[at++]! : bad('it names more axes than there are'))
+  const next = (): number =>
+    at < source.length ? source[at++]! : bad('it names more axes than there are')
   for (let i = 0; i < code.length; i++) {
     const c = code[i]!
     if (c > 0) {
@@ -33,11 +42,15 @@ export function resolveReshape(where: string, from: Shape, codes: readonly numbe
     } else if (c === -3) out.push(next() * next())
     else if (c === -4) {
       const d = next()
-      let [a, b] = [code[++i] ?? bad('-4 needs two sizes after it'), code[++i] ?? bad('-4 needs two sizes after it')]
+      let [a, b] = [
+        code[++i] ?? bad('-4 needs two sizes after it'),
+        code[++i] ?? bad('-4 needs two sizes after it'),
+      ]
       if (a === -1 && b === -1) bad('only one of the two sizes after -4 can be -1')
       if (a === -1) a = d / b
       if (b === -1) b = d / a
-      if (a * b !== d || !Number.isInteger(a) || !Number.isInteger(b)) bad(`${d} does not split into ${a} and ${b}`)
+      if (a * b !== d || !Number.isInteger(a) || !Number.isInteger(b))
+        bad(`${d} does not split into ${a} and ${b}`)
       out.push(a, b)
     } else bad(`${c} is not a code`)
   }
@@ -72,7 +85,8 @@ const reshapeOp = defineOp({
   aliases: ['reshape'],
   inputs: ['data'],
   attrs: { shape: attr.ints(), reverse: attr.bool(false) },
-  body: ([x], { shape, reverse }) => reshapeTo(x!, resolveReshape('reshape', x!.shape, shape, reverse)),
+  body: ([x], { shape, reverse }) =>
+    reshapeTo(x!, resolveReshape('reshape', x!.shape, shape, reverse)),
 })
 
 /**
@@ -85,35 +99,55 @@ const reshapeOp = defineOp({
  * nd.reshape(nd.zeros([2, 3, 4]), [0, -1]).shape // => [2, 12]
  * @see MXNet `Reshape`
  */
-export function reshape<T extends Tensor>(data: T, shape: Shape | number, options?: { readonly reverse?: boolean }): T {
-  return apply(reshapeOp, [data], { shape: typeof shape === 'number' ? [shape] : shape, ...options })
+export function reshape<T extends Tensor>(
+  data: T,
+  shape: Shape | number,
+  options?: { readonly reverse?: boolean },
+): T {
+  return apply(reshapeOp, [data], {
+    shape: typeof shape === 'number' ? [shape] : shape,
+    ...options,
+  })
 }
 
 /** A range of axes as MXNet's reshape_like gives it: begin and end, negative ones from the back, null for all. */
-function axisRange(name: string, ndim: number, begin: number | null, end: number | null): [number, number] {
+function axisRange(
+  name: string,
+  ndim: number,
+  begin: number | null,
+  end: number | null,
+): [number, number] {
   const at = (v: number): number => (v < 0 ? v + ndim : v)
   const [from, to] = [at(begin ?? 0), at(end ?? ndim)]
   if (from < 0 || to > ndim || from > to) {
-    fail('reshape_like', `the axes ${begin} to ${end} of ${name} are out of range: it has ${ndim} dimensions`)
+    fail(
+      'reshape_like',
+      `the axes ${begin} to ${end} of ${name} are out of range: it has ${ndim} dimensions`,
+    )
   }
   return [from, to]
+}
+
+const reshapeLikeAttrs = {
+  lhsBegin: attr.optional(attr.int()),
+  lhsEnd: attr.optional(attr.int()),
+  rhsBegin: attr.optional(attr.int()),
+  rhsEnd: attr.optional(attr.int()),
 }
 
 const reshapeLikeOp = defineOp({
   name: 'reshape_like',
   inputs: ['lhs', 'rhs'],
-  attrs: {
-    lhsBegin: attr.optional(attr.int()),
-    lhsEnd: attr.optional(attr.int()),
-    rhsBegin: attr.optional(attr.int()),
-    rhsEnd: attr.optional(attr.int()),
-  },
+  attrs: reshapeLikeAttrs,
   body: ([x, like], { lhsBegin, lhsEnd, rhsBegin, rhsEnd }) => {
     const [from, to] = axisRange('lhs', x!.shape.length, lhsBegin, lhsEnd)
     const middle = like!.shape.slice(...axisRange('rhs', like!.shape.length, rhsBegin, rhsEnd))
     const shape = [...x!.shape.slice(0, from), ...middle, ...x!.shape.slice(to)]
     if (sizeOf(shape) !== x!.size) {
-      fail('reshape_like', `lhs ${formatShape(x!.shape)} cannot take the shape ${formatShape(shape)}: the sizes differ`)
+      fail(
+        'reshape_like',
+        `lhs ${formatShape(x!.shape)} cannot take the shape ${formatShape(shape)}: the sizes differ`,
+      )
     }
     return reshapeTo(x!, shape)
   },
@@ -129,7 +163,11 @@ const reshapeLikeOp = defineOp({
  * nd.reshapeLike(nd.zeros([6]), nd.zeros([2, 3])).shape // => [2, 3]
  * @see MXNet `reshape_like`
  */
-export function reshapeLike<T extends Tensor>(lhs: T, rhs: T, attrs?: Given<(typeof reshapeLikeOp)['spec']['attrs'] & object>): T {
+export function reshapeLike<T extends Tensor>(
+  lhs: T,
+  rhs: T,
+  attrs?: Given<typeof reshapeLikeAttrs>,
+): T {
   return apply(reshapeLikeOp, [lhs, rhs], attrs)
 }
 
@@ -162,9 +200,14 @@ const transposeOp = defineOp({
   attrs: { axes: attr.ints([]) },
   body: ([x], { axes }) => {
     const rank = x!.shape.length
-    if (axes.length === 0) return permuteAxes(x!, x!.shape.map((_, i) => rank - 1 - i))
+    if (axes.length === 0)
+      return permuteAxes(
+        x!,
+        x!.shape.map((_, i) => rank - 1 - i),
+      )
     const order = axes.map((a) => checkAxis('transpose', a, rank))
-    if (new Set(order).size !== rank) fail('transpose', `axes (${axes.join(', ')}) must name each of the ${rank} axes once`)
+    if (new Set(order).size !== rank)
+      fail('transpose', `axes (${axes.join(', ')}) must name each of the ${rank} axes once`)
     return permuteAxes(x!, order)
   },
 })
@@ -190,7 +233,10 @@ const swapAxisOp = defineOp({
   body: ([x], { dim1, dim2 }) => {
     const rank = x!.shape.length
     const order = x!.shape.map((_, i) => i)
-    const [a, b] = [checkAxis('SwapAxis', dim1, rank, 'dim1'), checkAxis('SwapAxis', dim2, rank, 'dim2')]
+    const [a, b] = [
+      checkAxis('SwapAxis', dim1, rank, 'dim1'),
+      checkAxis('SwapAxis', dim2, rank, 'dim2'),
+    ]
     order[a] = b
     order[b] = a
     return permuteAxes(x!, order)
@@ -237,10 +283,18 @@ const squeezeOp = defineOp({
   inputs: ['data'],
   attrs: { axis: attr.optional(attr.ints()) },
   body: ([x], { axis }) => {
-    if (axis === null) return reshapeTo(x!, x!.shape.filter((d) => d !== 1))
+    if (axis === null)
+      return reshapeTo(
+        x!,
+        x!.shape.filter((d) => d !== 1),
+      )
     const axes = checkAxes('squeeze', axis, x!.shape.length)
-    for (const a of axes) if (x!.shape[a] !== 1) fail('squeeze', `axis ${a} of shape ${formatShape(x!.shape)} is not 1`)
-    return reshapeTo(x!, x!.shape.filter((_, i) => !axes.includes(i)))
+    for (const a of axes)
+      if (x!.shape[a] !== 1) fail('squeeze', `axis ${a} of shape ${formatShape(x!.shape)} is not 1`)
+    return reshapeTo(
+      x!,
+      x!.shape.filter((_, i) => !axes.includes(i)),
+    )
   },
 })
 
@@ -297,11 +351,16 @@ const broadcastAxisOp = defineOp({
   inputs: ['data'],
   attrs: { axis: attr.ints([]), size: attr.ints([]) },
   body: ([x], { axis, size }) => {
-    if (axis.length !== size.length) fail('broadcast_axis', `${axis.length} axes and ${size.length} sizes given: as many are needed`)
+    if (axis.length !== size.length)
+      fail(
+        'broadcast_axis',
+        `${axis.length} axes and ${size.length} sizes given: as many are needed`,
+      )
     const target = [...x!.shape]
     axis.forEach((a, i) => {
       const at = checkAxis('broadcast_axis', a, target.length)
-      if (x!.shape[at] !== 1) fail('broadcast_axis', `axis ${at} of shape ${formatShape(x!.shape)} is not 1`)
+      if (x!.shape[at] !== 1)
+        fail('broadcast_axis', `axis ${at} of shape ${formatShape(x!.shape)} is not 1`)
       target[at] = size[i]!
     })
     return broadcastView(x!, target)
@@ -320,7 +379,11 @@ export function broadcastAxis<T extends Tensor>(
   data: T,
   attrs: { readonly axis: number | readonly number[]; readonly size: number | readonly number[] },
 ): T {
-  return apply(broadcastAxisOp, [data], attrs as { axis: readonly number[]; size: readonly number[] })
+  return apply(
+    broadcastAxisOp,
+    [data],
+    attrs as { axis: readonly number[]; size: readonly number[] },
+  )
 }
 
 const broadcastLikeOp = defineOp({
@@ -353,86 +416,10 @@ const broadcastLikeOp = defineOp({
 export function broadcastLike<T extends Tensor>(
   lhs: T,
   rhs: T,
-  attrs?: Given<{ lhsAxes: ReturnType<typeof attr.ints<readonly number[]>>; rhsAxes: ReturnType<typeof attr.ints<readonly number[]>> }>,
+  attrs?: Given<{
+    lhsAxes: ReturnType<typeof attr.ints<readonly number[]>>
+    rhsAxes: ReturnType<typeof attr.ints<readonly number[]>>
+  }>,
 ): T {
   return apply(broadcastLikeOp, [lhs, rhs], attrs)
-}
-
-const flipOp = defineOp({
-  name: 'reverse',
-  aliases: ['flip'],
-  inputs: ['data'],
-  attrs: { axis: attr.ints() },
-  body: ([x], { axis }) => {
-    const axes = checkAxes('flip', axis, x!.shape.length)
-    const turned = (i: number): boolean => axes.includes(i)
-    const begin = x!.shape.map((d, i) => (turned(i) ? Math.max(d - 1, 0) : 0))
-    return sliceOf(x!, begin, x!.shape.map((_, i) => (turned(i) ? -1 : 1)), x!.shape)
-  },
-})
-
-/**
- * The elements in reverse order along axes.
- *
- * shape `(A…) -> (A…)`; keeps the dtype.
- * @throws MXNetError when an axis is out of range.
- * @example
- * await nd.flip(nd.array([1, 2, 3]), { axis: 0 }).asArray() // => [3, 2, 1]
- * @see MXNet `reverse`
- */
-export function flip<T extends Tensor>(data: T, attrs: { readonly axis: number | readonly number[] }): T {
-  return apply(flipOp, [data], attrs as { axis: readonly number[] })
-}
-
-const tileOp = defineOp({
-  name: 'tile',
-  inputs: ['data'],
-  attrs: { reps: attr.ints(undefined, { min: 0 }) },
-  body: ([x], { reps }) => {
-    const rank = Math.max(x!.shape.length, reps.length)
-    const shape = [...new Array<number>(rank - x!.shape.length).fill(1), ...x!.shape]
-    const times = [...new Array<number>(rank - reps.length).fill(1), ...reps]
-    const split = shape.flatMap((d) => [1, d])
-    const repeated = broadcastView(reshapeTo(x!, split), shape.flatMap((d, i) => [times[i]!, d]))
-    return reshapeTo(repeated, shape.map((d, i) => d * times[i]!))
-  },
-})
-
-/**
- * The whole array repeated along each axis.
- *
- * `(A, B) -> (A·reps[0], B·reps[1])`; more reps than axes add axes in front.
- * @throws MXNetError for negative reps.
- * @example
- * await nd.tile(nd.array([1, 2]), { reps: [2] }).asArray() // => [1, 2, 1, 2]
- * @see MXNet `tile`
- */
-export function tile<T extends Tensor>(data: T, attrs: { readonly reps: readonly number[] | number }): T {
-  return apply(tileOp, [data], attrs as { reps: readonly number[] })
-}
-
-const repeatOp = defineOp({
-  name: 'repeat',
-  inputs: ['data'],
-  attrs: { repeats: attr.int(undefined, { min: 0 }), axis: attr.optional(attr.int()) },
-  body: ([x], { repeats, axis }) => {
-    const source = axis === null ? reshapeTo(x!, [x!.size]) : x!
-    const at = axis === null ? 0 : checkAxis('repeat', axis, source.shape.length)
-    const split = source.shape.toSpliced(at + 1, 0, 1)
-    const repeated = broadcastView(reshapeTo(source, split), split.with(at + 1, repeats))
-    return reshapeTo(repeated, source.shape.with(at, source.shape[at]! * repeats))
-  },
-})
-
-/**
- * Each element repeated along an axis, or of the flattened array.
- *
- * `(A…, n, B…) -> (A…, n·repeats, B…)`; keeps the dtype.
- * @throws MXNetError when the axis is out of range.
- * @example
- * await nd.repeat(nd.array([1, 2]), { repeats: 2 }).asArray() // => [1, 1, 2, 2]
- * @see MXNet `repeat`
- */
-export function repeat<T extends Tensor>(data: T, attrs: { readonly repeats: number; readonly axis?: number | null }): T {
-  return apply(repeatOp, [data], attrs)
 }

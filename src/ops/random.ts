@@ -1,13 +1,22 @@
 /** Random operators: uniform and normal numbers, integers, dropout, from counter-based bits. */
 
 import type { DType } from '../base/dtype.ts'
+import { fail } from '../base/error.ts'
 import { checkAxes, type Shape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { fail } from '../base/error.ts'
-import { binary, cast, compare, constant, type Expr, randomBits, select, unary } from '../prim/expr.ts'
+import {
+  binary,
+  cast,
+  compare,
+  constant,
+  type Expr,
+  randomBits,
+  select,
+  unary,
+} from '../prim/expr.ts'
 import { broadcastTo, castTo, pointwise } from '../prim/primitive.ts'
 import { flatIndex } from './indexing.ts'
 
@@ -20,7 +29,13 @@ function unit(bits: Expr): Expr {
 type Draw = (bits: (stream: number) => Expr, numbers: readonly Expr[]) => Expr
 
 /** A tensor of draws: `bits(s)` gives fresh bits for each element, one set for each of `streams`. */
-function draws(shape: Shape, keys: readonly Tensor[], streams: number, numbers: readonly Tensor[], draw: Draw): Tensor {
+function draws(
+  shape: Shape,
+  keys: readonly Tensor[],
+  streams: number,
+  numbers: readonly Tensor[],
+  draw: Draw,
+): Tensor {
   const words = keys.map((k) => castTo(k, 'int32'))
   return pointwise([flatIndex(shape), ...words, ...numbers], ([at, k0, k1, ...rest]) => {
     const counter = (s: number): Expr =>
@@ -35,7 +50,12 @@ const uniformOp = defineOp({
   name: '_random_uniform',
   aliases: ['uniform', 'random_uniform'],
   inputs: [],
-  attrs: { low: attr.scalar(0), high: attr.scalar(1), shape: attr.ints([]), dtype: attr.oneOf(floatTypes, 'float32') },
+  attrs: {
+    low: attr.scalar(0),
+    high: attr.scalar(1),
+    shape: attr.ints([], { min: 0 }),
+    dtype: attr.oneOf(floatTypes, 'float32'),
+  },
   traits: { random: true },
   body: (_xs, { shape, dtype }, [low, high, ...keys]) => {
     const bounds = [castTo(low!, dtype), castTo(high!, dtype)]
@@ -59,16 +79,34 @@ const normalOp = defineOp({
   name: '_random_normal',
   aliases: ['normal', 'random_normal'],
   inputs: [],
-  attrs: { loc: attr.scalar(0), scale: attr.scalar(1, { min: 0 }), shape: attr.ints([]), dtype: attr.oneOf(floatTypes, 'float32') },
+  attrs: {
+    loc: attr.scalar(0),
+    scale: attr.scalar(1, { min: 0 }),
+    shape: attr.ints([], { min: 0 }),
+    dtype: attr.oneOf(floatTypes, 'float32'),
+  },
   traits: { random: true },
   // Box and Muller: two uniforms give one normal; 1 - u keeps the logarithm finite.
   body: (_xs, { shape, dtype }, [loc, scale, ...keys]) =>
-    draws(shape, keys, 2, [castTo(loc!, dtype), castTo(scale!, dtype)], (bits, [mean, deviation]) => {
-      const one = constant(1, 'float32')
-      const radius = unary('sqrt', binary('mul', constant(-2, 'float32'), unary('log', binary('sub', one, unit(bits(0))))))
-      const turn = unary('cos', binary('mul', constant(2 * Math.PI, 'float32'), unit(bits(1))))
-      return binary('add', mean!, binary('mul', cast(binary('mul', radius, turn), dtype), deviation!))
-    }),
+    draws(
+      shape,
+      keys,
+      2,
+      [castTo(loc!, dtype), castTo(scale!, dtype)],
+      (bits, [mean, deviation]) => {
+        const one = constant(1, 'float32')
+        const radius = unary(
+          'sqrt',
+          binary('mul', constant(-2, 'float32'), unary('log', binary('sub', one, unit(bits(0))))),
+        )
+        const turn = unary('cos', binary('mul', constant(2 * Math.PI, 'float32'), unit(bits(1))))
+        return binary(
+          'add',
+          mean!,
+          binary('mul', cast(binary('mul', radius, turn), dtype), deviation!),
+        )
+      },
+    ),
 })
 
 /** Normal numbers: the operator behind `nd.random.normal`. */
@@ -85,7 +123,12 @@ const randintOp = defineOp({
   name: '_random_randint',
   aliases: ['random_randint'],
   inputs: [],
-  attrs: { low: attr.int(), high: attr.int(), shape: attr.ints([]), dtype: attr.oneOf(['int32', 'int64'], 'int32') },
+  attrs: {
+    low: attr.int(),
+    high: attr.int(),
+    shape: attr.ints([], { min: 0 }),
+    dtype: attr.oneOf(['int32', 'int64'], 'int32'),
+  },
   traits: { random: true },
   body: (_xs, { low, high, shape, dtype }, keys) => {
     if (high <= low || high - low > 0x7fffffff) {
@@ -126,7 +169,10 @@ const dropoutOp = defineOp({
     const shape = x!.shape.map((d, i) => (shared.includes(i) ? 1 : d))
     const keep = draws(shape, keys, 1, [], (bits) => {
       const kept = compare('ge', unit(bits(0)), constant(p, 'float32'))
-      return cast(select(kept, constant(p === 1 ? 0 : 1 / (1 - p), 'float32'), constant(0, 'float32')), x!.dtype)
+      return cast(
+        select(kept, constant(p === 1 ? 0 : 1 / (1 - p), 'float32'), constant(0, 'float32')),
+        x!.dtype,
+      )
     })
     return pointwise([x!, broadcastTo(keep, x!.shape)], ([v, k]) => binary('mul', v!, k!))
   },
@@ -144,7 +190,11 @@ const dropoutOp = defineOp({
  */
 export function dropout<T extends Tensor>(
   data: T,
-  attrs?: { readonly p?: number; readonly mode?: 'training' | 'always'; readonly axes?: readonly number[] },
+  attrs?: {
+    readonly p?: number
+    readonly mode?: 'training' | 'always'
+    readonly axes?: readonly number[]
+  },
 ): T {
   return apply(dropoutOp, [data], attrs)
 }

@@ -25,7 +25,11 @@ interface ReduceAttrs {
 }
 
 /** The axes that a reduction removes, ascending; none given means all. */
-export function reducedAxes(where: string, rank: number, { axis, exclude }: Pick<ReduceAttrs, 'axis' | 'exclude'>): number[] {
+export function reducedAxes(
+  where: string,
+  rank: number,
+  { axis, exclude }: Pick<ReduceAttrs, 'axis' | 'exclude'>,
+): number[] {
   const all = Array.from({ length: rank }, (_, i) => i)
   if (axis === null || axis.length === 0) return all
   const listed = checkAxes(where, axis, rank)
@@ -34,23 +38,44 @@ export function reducedAxes(where: string, rank: number, { axis, exclude }: Pick
 
 /** Puts reduced axes back with size 1 where they are to be kept. */
 function kept(y: Tensor, x: Tensor, axes: readonly number[], keepdims: boolean): Tensor {
-  return keepdims ? reshapeTo(y, x.shape.map((d, i) => (axes.includes(i) ? 1 : d))) : y
+  return keepdims
+    ? reshapeTo(
+        y,
+        x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+      )
+    : y
 }
 
-function along(where: string, x: Tensor, attrs: ReduceAttrs, op: ReduceOp, before?: (v: Expr) => Expr): Tensor {
+function along(
+  where: string,
+  x: Tensor,
+  attrs: ReduceAttrs,
+  op: ReduceOp,
+  before?: (v: Expr) => Expr,
+): Tensor {
   const axes = reducedAxes(where, x.shape.length, attrs)
   if ((op === 'max' || op === 'min') && axes.some((a) => x.shape[a] === 0)) {
-    fail(where, `shape ${formatShape(x.shape)} has nothing along the reduced axes: ${op} of nothing is not defined`)
+    fail(
+      where,
+      `shape ${formatShape(x.shape)} has nothing along the reduced axes: ${op} of nothing is not defined`,
+    )
   }
   const source = x.dtype === 'bool' && (op === 'sum' || op === 'prod') ? castTo(x, 'int64') : x
   const values = before ? pointwise([source], ([v]) => before(v!)) : source
   return kept(reduce(values, op, axes), source, axes, attrs.keepdims)
 }
 
-const withoutNaN = (neutral: number) => (v: Expr): Expr =>
-  isFloat(v.dtype) ? select(compare('ne', v, v), constant(neutral, v.dtype), v) : v
+const withoutNaN =
+  (neutral: number) =>
+  (v: Expr): Expr =>
+    isFloat(v.dtype) ? select(compare('ne', v, v), constant(neutral, v.dtype), v) : v
 
-const define = (name: string, aliases: readonly string[], op: ReduceOp, before?: (v: Expr) => Expr): OpDef<typeof reduceAttrs> =>
+const define = (
+  name: string,
+  aliases: readonly string[],
+  op: ReduceOp,
+  before?: (v: Expr) => Expr,
+): OpDef<typeof reduceAttrs> =>
   defineOp({
     name,
     aliases,
@@ -59,8 +84,11 @@ const define = (name: string, aliases: readonly string[], op: ReduceOp, before?:
     body: ([x], attrs) => along(name, x!, attrs, op, before),
   })
 
-const call = <T extends Tensor>(op: OpDef<typeof reduceAttrs>, data: T, options?: ReduceOptions): T =>
-  apply(op, [data], options as Given<typeof reduceAttrs> | undefined)
+const call = <T extends Tensor>(
+  op: OpDef<typeof reduceAttrs>,
+  data: T,
+  options?: ReduceOptions,
+): T => apply(op, [data], options as Given<typeof reduceAttrs> | undefined)
 
 const sumOp = define('sum', ['sum_axis'], 'sum')
 
@@ -176,7 +204,11 @@ export function mean<T extends Tensor>(data: T, options?: ReduceOptions): T {
   return call(meanOp, data, options)
 }
 
-const normAttrs = { ord: attr.oneOf(['1', '2'], '2'), axis: attr.optional(attr.ints()), keepdims: attr.bool(false) }
+const normAttrs = {
+  ord: attr.oneOf(['1', '2'], '2'),
+  axis: attr.optional(attr.ints()),
+  keepdims: attr.bool(false),
+}
 
 const normOp = defineOp({
   name: 'norm',
@@ -185,13 +217,21 @@ const normOp = defineOp({
   body: ([x], { ord, axis, keepdims }) => {
     const attrs = { axis, keepdims, exclude: false }
     if (ord === '1') return along('norm', x!, attrs, 'sum', (v) => unary('abs', v))
-    return pointwise([along('norm', x!, attrs, 'sum', (v) => binary('mul', v, v))], ([v]) => unary('sqrt', v!))
+    return pointwise([along('norm', x!, attrs, 'sum', (v) => binary('mul', v, v))], ([v]) =>
+      unary('sqrt', v!),
+    )
   },
   grad: ({ inputs, outputs, dys, attrs: { ord, axis } }) => {
     const x = inputs[0]!
     const axes = reducedAxes('norm', x.shape.length, { axis, exclude: false })
     const spread = (t: Tensor): Tensor =>
-      broadcastTo(reshapeTo(t, x.shape.map((d, i) => (axes.includes(i) ? 1 : d))), x.shape)
+      broadcastTo(
+        reshapeTo(
+          t,
+          x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+        ),
+        x.shape,
+      )
     const dy = spread(dys[0]!)
     if (ord === '1') return [pointwise([x, dy], ([v, d]) => binary('mul', d!, unary('sign', v!)))]
     return [
@@ -213,23 +253,42 @@ const normOp = defineOp({
  */
 export function norm<T extends Tensor>(
   data: T,
-  options?: { readonly ord?: 1 | 2; readonly axis?: number | readonly number[] | null; readonly keepdims?: boolean },
+  options?: {
+    readonly ord?: 1 | 2
+    readonly axis?: number | readonly number[] | null
+    readonly keepdims?: boolean
+  },
 ): T {
   const { ord, ...rest } = options ?? {}
-  if (ord !== undefined && ord !== 1 && ord !== 2) fail('norm', `ord ${String(ord)} is not known: use 1 or 2`)
+  if (ord !== undefined && ord !== 1 && ord !== 2)
+    fail('norm', `ord ${String(ord)} is not known: use 1 or 2`)
   return apply(normOp, [data], { ...rest, ord: ord === 1 ? '1' : '2' } as Given<typeof normAttrs>)
 }
 
 const argAttrs = { axis: attr.optional(attr.int()), keepdims: attr.bool(false) }
 
-function position(where: string, x: Tensor, op: 'argmax' | 'argmin', axis: number | null, keepdims: boolean): Tensor {
-  if (x.size === 0) fail(where, `shape ${formatShape(x.shape)} is empty: ${op} of nothing is not defined`)
+function position(
+  where: string,
+  x: Tensor,
+  op: 'argmax' | 'argmin',
+  axis: number | null,
+  keepdims: boolean,
+): Tensor {
+  if (x.size === 0)
+    fail(where, `shape ${formatShape(x.shape)} is empty: ${op} of nothing is not defined`)
   const line = axis === null ? reshapeTo(x, [x.size]) : x
   const at = axis === null ? 0 : checkAxis(where, axis, x.shape.length)
-  if (line.shape.length === 0) return castTo(pointwise([line], () => constant(0, 'int32')), x.dtype)
+  if (line.shape.length === 0)
+    return castTo(
+      pointwise([line], () => constant(0, 'int32')),
+      x.dtype,
+    )
   const found = castTo(reduce(line, op, [at]), x.dtype)
   if (!keepdims) return found
-  return reshapeTo(found, x.shape.map((d, i) => (axis === null || i === at ? 1 : d)))
+  return reshapeTo(
+    found,
+    x.shape.map((d, i) => (axis === null || i === at ? 1 : d)),
+  )
 }
 
 const argOp = (name: 'argmax' | 'argmin'): OpDef<typeof argAttrs> =>

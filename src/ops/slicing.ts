@@ -10,12 +10,27 @@ import { Tensor } from '../core/tensor.ts'
 import { assemble, castTo, reshapeTo, sliceOf } from '../prim/primitive.ts'
 
 /** Begin, step and count of one axis, as Python slices: null for the natural end, negative from the back, clipped. */
-function range(where: string, size: number, begin: number | null, end: number | null, step: number | null): [number, number, number] {
+function range(
+  where: string,
+  size: number,
+  begin: number | null,
+  end: number | null,
+  step: number | null,
+): [number, number, number] {
   const by = step ?? 1
   if (by === 0) fail(where, 'step 0 leads nowhere: use a positive or negative step')
-  const clamp = (v: number, lo: number, hi: number): number => Math.min(Math.max(v < 0 ? v + size : v, lo), hi)
-  const from = by > 0 ? clamp(begin ?? 0, 0, size) : begin === null ? size - 1 : clamp(begin, -1, size - 1)
-  const to = by > 0 ? (end === null ? size : clamp(end, 0, size)) : end === null ? -1 : clamp(end, -1, size - 1)
+  const clamp = (v: number, lo: number, hi: number): number =>
+    Math.min(Math.max(v < 0 ? v + size : v, lo), hi)
+  const from =
+    by > 0 ? clamp(begin ?? 0, 0, size) : begin === null ? size - 1 : clamp(begin, -1, size - 1)
+  const to =
+    by > 0
+      ? end === null
+        ? size
+        : clamp(end, 0, size)
+      : end === null
+        ? -1
+        : clamp(end, -1, size - 1)
   const count = Math.max(0, Math.ceil((to - from) / by))
   return [count === 0 ? 0 : from, by, count]
 }
@@ -28,10 +43,20 @@ const sliceOp = defineOp({
   body: ([x], { begin, end, step }) => {
     const rank = x!.shape.length
     if (begin.length !== end.length || begin.length > rank) {
-      fail('slice', `begin has ${begin.length} entries, end ${end.length}: as many are needed, at most ${rank}`)
+      fail(
+        'slice',
+        `begin has ${begin.length} entries, end ${end.length}: as many are needed, at most ${rank}`,
+      )
     }
-    const parts = x!.shape.map((d, i) => range('slice', d, begin[i] ?? null, end[i] ?? null, step[i] ?? null))
-    return sliceOf(x!, parts.map((p) => p[0]), parts.map((p) => p[1]), parts.map((p) => p[2]))
+    const parts = x!.shape.map((d, i) =>
+      range('slice', d, begin[i] ?? null, end[i] ?? null, step[i] ?? null),
+    )
+    return sliceOf(
+      x!,
+      parts.map((p) => p[0]),
+      parts.map((p) => p[1]),
+      parts.map((p) => p[2]),
+    )
   },
 })
 
@@ -51,7 +76,11 @@ export function slice<T extends Tensor>(
     readonly step?: readonly (number | null)[] | number | null
   },
 ): T {
-  return apply(sliceOp, [data], attrs as { begin: readonly (number | null)[]; end: readonly (number | null)[] })
+  return apply(
+    sliceOp,
+    [data],
+    attrs as { begin: readonly (number | null)[]; end: readonly (number | null)[] },
+  )
 }
 
 const sliceAxisOp = defineOp({
@@ -61,7 +90,12 @@ const sliceAxisOp = defineOp({
   body: ([x], { axis, begin, end }) => {
     const at = checkAxis('slice_axis', axis, x!.shape.length)
     const [from, , count] = range('slice_axis', x!.shape[at]!, begin, end, 1)
-    return sliceOf(x!, x!.shape.map((_, i) => (i === at ? from : 0)), x!.shape.map(() => 1), x!.shape.with(at, count))
+    return sliceOf(
+      x!,
+      x!.shape.map((_, i) => (i === at ? from : 0)),
+      x!.shape.map(() => 1),
+      x!.shape.with(at, count),
+    )
   },
 })
 
@@ -86,16 +120,27 @@ const sliceLikeOp = defineOp({
   attrs: { axes: attr.ints([]) },
   body: ([x, like], { axes }) => {
     const rank = x!.shape.length
-    const named = axes.length === 0 ? x!.shape.map((_, i) => i) : axes.map((a) => checkAxis('slice_like', a, rank))
+    const named =
+      axes.length === 0
+        ? x!.shape.map((_, i) => i)
+        : axes.map((a) => checkAxis('slice_like', a, rank))
     const size = [...x!.shape]
     for (const a of named) {
       const want = like!.shape[a]
       if (want === undefined || want > size[a]!) {
-        fail('slice_like', `data ${formatShape(x!.shape)} cannot be cut to ${formatShape(like!.shape)} on axis ${a}`)
+        fail(
+          'slice_like',
+          `data ${formatShape(x!.shape)} cannot be cut to ${formatShape(like!.shape)} on axis ${a}`,
+        )
       }
       size[a] = want
     }
-    return sliceOf(x!, size.map(() => 0), size.map(() => 1), size)
+    return sliceOf(
+      x!,
+      size.map(() => 0),
+      size.map(() => 1),
+      size,
+    )
   },
 })
 
@@ -107,7 +152,11 @@ const sliceLikeOp = defineOp({
  * nd.sliceLike(nd.zeros([3, 4]), nd.zeros([2, 2])).shape // => [2, 2]
  * @see MXNet `slice_like`
  */
-export function sliceLike<T extends Tensor>(data: T, like: T, attrs?: { readonly axes?: readonly number[] }): T {
+export function sliceLike<T extends Tensor>(
+  data: T,
+  like: T,
+  attrs?: { readonly axes?: readonly number[] },
+): T {
   return apply(sliceLikeOp, [data, like], attrs)
 }
 
@@ -115,15 +164,28 @@ const splitOp = defineOp({
   name: 'SliceChannel',
   aliases: ['split'],
   inputs: ['data'],
-  attrs: { numOutputs: attr.int(undefined, { above: 0 }), axis: attr.int(1), squeezeAxis: attr.bool(false) },
+  attrs: {
+    numOutputs: attr.int(undefined, { above: 0 }),
+    axis: attr.int(1),
+    squeezeAxis: attr.bool(false),
+  },
   body: ([x], { numOutputs, axis, squeezeAxis }) => {
     const at = checkAxis('split', axis, x!.shape.length)
     const size = x!.shape[at]! / numOutputs
-    if (!Number.isInteger(size)) fail('split', `axis ${at} of size ${x!.shape[at]} does not divide into ${numOutputs} equal parts`)
+    if (!Number.isInteger(size))
+      fail(
+        'split',
+        `axis ${at} of size ${x!.shape[at]} does not divide into ${numOutputs} equal parts`,
+      )
     if (squeezeAxis && size !== 1) fail('split', `squeezeAxis needs parts of size 1, not ${size}`)
     return Array.from({ length: numOutputs }, (_, k) => {
       const begin = x!.shape.map((_, i) => (i === at ? k * size : 0))
-      const part = sliceOf(x!, begin, x!.shape.map(() => 1), x!.shape.with(at, size))
+      const part = sliceOf(
+        x!,
+        begin,
+        x!.shape.map(() => 1),
+        x!.shape.with(at, size),
+      )
       return squeezeAxis ? reshapeTo(part, x!.shape.toSpliced(at, 1)) : part
     })
   },
@@ -156,12 +218,21 @@ function joined(where: string, pieces: readonly Tensor[], axis: number): Tensor 
   const at = checkAxis(where, axis, first.shape.length, 'dim')
   let total = 0
   const offsets = pieces.map((p) => {
-    const fits = p.shape.length === first.shape.length && p.shape.every((d, i) => i === at || d === first.shape[i])
-    if (!fits) fail(where, `shapes ${formatShape(first.shape)} and ${formatShape(p.shape)} differ outside axis ${at}`)
+    const fits =
+      p.shape.length === first.shape.length &&
+      p.shape.every((d, i) => i === at || d === first.shape[i])
+    if (!fits)
+      fail(
+        where,
+        `shapes ${formatShape(first.shape)} and ${formatShape(p.shape)} differ outside axis ${at}`,
+      )
     total += p.shape[at]!
     return total - p.shape[at]!
   })
-  const placings = offsets.map((o) => ({ begin: first.shape.map((_, i) => (i === at ? o : 0)), step: first.shape.map(() => 1) }))
+  const placings = offsets.map((o) => ({
+    begin: first.shape.map((_, i) => (i === at ? o : 0)),
+    step: first.shape.map(() => 1),
+  }))
   return assemble(first.shape.with(at, total), alike(pieces), placings)
 }
 
@@ -170,13 +241,19 @@ const concatOp = defineOp({
   aliases: ['concat'],
   inputs: ['...data'],
   attrs: { dim: attr.int(1) },
-  body: (xs, { dim }) => (xs.length === 0 ? fail('concat', 'no arrays given: it takes at least one') : joined('concat', xs, dim)),
+  body: (xs, { dim }) =>
+    xs.length === 0
+      ? fail('concat', 'no arrays given: it takes at least one')
+      : joined('concat', xs, dim),
 })
 
 /** Splits trailing options from spread arrays. */
-function spread<T extends Tensor, O extends object>(args: readonly (T | O)[]): [T[], O | undefined] {
+function spread<T extends Tensor, O extends object>(
+  args: readonly (T | O)[],
+): [T[], O | undefined] {
   const last = args[args.length - 1]
-  const options = last !== undefined && !(last instanceof Tensor) ? (last as O) : undefined
+  const plain = typeof last === 'object' && last !== null && !(last instanceof Tensor)
+  const options = plain && !Array.isArray(last) ? (last as O) : undefined
   return [(options === undefined ? args : args.slice(0, -1)) as T[], options]
 }
 
@@ -201,7 +278,11 @@ const stackOp = defineOp({
   body: (xs, { axis }) => {
     const first = xs[0] ?? fail('stack', 'no arrays given: it takes at least one')
     const at = checkAxis('stack', axis, first.shape.length + 1)
-    return joined('stack', xs.map((x) => reshapeTo(x, x.shape.toSpliced(Math.min(at, x.shape.length), 0, 1))), at)
+    return joined(
+      'stack',
+      xs.map((x) => reshapeTo(x, x.shape.toSpliced(Math.min(at, x.shape.length), 0, 1))),
+      at,
+    )
   },
 })
 

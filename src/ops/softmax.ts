@@ -8,7 +8,15 @@ import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
-import { broadcastTo, castTo, gather, iota, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
+import {
+  broadcastTo,
+  castTo,
+  gather,
+  iota,
+  pointwise,
+  reduce,
+  reshapeTo,
+} from '../prim/primitive.ts'
 
 const softmaxAttrs = {
   axis: attr.int(-1),
@@ -27,7 +35,10 @@ interface Settings {
 
 /** A reduction that keeps its axis with size 1. */
 function keeping(x: Tensor, op: 'max' | 'sum', axis: number): Tensor {
-  return reshapeTo(reduce(x, op, [axis]), x.shape.map((d, i) => (i === axis ? 1 : d)))
+  return reshapeTo(
+    reduce(x, op, [axis]),
+    x.shape.map((d, i) => (i === axis ? 1 : d)),
+  )
 }
 
 const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
@@ -39,12 +50,23 @@ function mask(where: string, x: Tensor, length: Tensor, axis: number): Tensor {
   if (length.shape.length !== line.length || line.some((d, i) => d !== length.shape[i])) {
     fail(where, `length has shape ${formatShape(length.shape)}: it must be ${formatShape(line)}`)
   }
-  const spread = broadcastTo(reshapeTo(castTo(length, 'int32'), x.shape.map((d, i) => (i === axis ? 1 : d))), x.shape)
+  const spread = broadcastTo(
+    reshapeTo(
+      castTo(length, 'int32'),
+      x.shape.map((d, i) => (i === axis ? 1 : d)),
+    ),
+    x.shape,
+  )
   return pointwise([iota(x.shape, axis), spread], ([i, n]) => compare('lt', i!, n!))
 }
 
 /** The scaled input in a float type, its largest element along the axis taken off. */
-function shifted(where: string, data: Tensor, { axis, temperature, dtype }: Settings, sign: number): [Tensor, number] {
+function shifted(
+  where: string,
+  data: Tensor,
+  { axis, temperature, dtype }: Settings,
+  sign: number,
+): [Tensor, number] {
   const at = checkAxis(where, axis, data.shape.length)
   const x = castTo(data, dtype ?? (isFloat(data.dtype) ? data.dtype : 'float32'))
   const scale = sign / (temperature ?? 1)
@@ -52,23 +74,43 @@ function shifted(where: string, data: Tensor, { axis, temperature, dtype }: Sett
   return [scaled, at]
 }
 
-function normalized(where: string, data: Tensor, length: Tensor | undefined, settings: Settings, sign: number): Tensor {
+function normalized(
+  where: string,
+  data: Tensor,
+  length: Tensor | undefined,
+  settings: Settings,
+  sign: number,
+): Tensor {
   const [x, axis] = shifted(where, data, settings, sign)
   const open = length ? mask(where, x, length, axis) : null
   const low = constant(Number.NEGATIVE_INFINITY, x.dtype)
   const visible = open ? pointwise([open, x], ([m, v]) => select(m!, v!, low)) : x
-  const e = pointwise([visible, keeping(visible, 'max', axis)], ([v, top]) => unary('exp', sub(v!, top!)))
+  const e = pointwise([visible, keeping(visible, 'max', axis)], ([v, top]) =>
+    unary('exp', sub(v!, top!)),
+  )
   const total = keeping(e, 'sum', axis)
   const y = pointwise([e, total], ([v, s]) => binary('div', v!, s!))
   return open ? pointwise([open, y], ([m, v]) => select(m!, v!, constant(0, v!.dtype))) : y
 }
 
 /** dx of a softmax with output y: y·(dy - Σ dy·y), scaled. */
-function softmaxGrad(data: Tensor, y: Tensor, dy: Tensor, { axis, temperature }: Settings, sign: number): Tensor {
+function softmaxGrad(
+  data: Tensor,
+  y: Tensor,
+  dy: Tensor,
+  { axis, temperature }: Settings,
+  sign: number,
+): Tensor {
   const at = checkAxis('softmax', axis, y.shape.length)
-  const total = keeping(pointwise([dy, y], ([d, v]) => mul(d!, v!)), 'sum', at)
+  const total = keeping(
+    pointwise([dy, y], ([d, v]) => mul(d!, v!)),
+    'sum',
+    at,
+  )
   const scale = sign / (temperature ?? 1)
-  const dx = pointwise([y, dy, total], ([v, d, s]) => mul(mul(v!, sub(d!, s!)), constant(scale, v!.dtype)))
+  const dx = pointwise([y, dy, total], ([v, d, s]) =>
+    mul(mul(v!, sub(d!, s!)), constant(scale, v!.dtype)),
+  )
   return castTo(dx, data.dtype)
 }
 
@@ -77,7 +119,8 @@ const define = (name: string, sign: 1 | -1) =>
     name,
     inputs: ['data', 'length?'],
     attrs: softmaxAttrs,
-    body: ([x, length], attrs) => normalized(name, x!, attrs.useLength ? length : undefined, attrs, sign),
+    body: ([x, length], attrs) =>
+      normalized(name, x!, attrs.useLength ? length : undefined, attrs, sign),
     grad: ({ inputs, outputs, dys, attrs }) => [
       isFloat(inputs[0]!.dtype) ? softmaxGrad(inputs[0]!, outputs[0]!, dys[0]!, attrs, sign) : null,
       null,
@@ -154,13 +197,22 @@ const softmaxCrossEntropyOp = defineOp({
   inputs: ['data', 'label'],
   body: ([x, label]) => {
     if (x!.shape.length !== 2 || label!.shape.length !== 1 || label!.shape[0] !== x!.shape[0]) {
-      fail('softmax_cross_entropy', `data ${formatShape(x!.shape)} and label ${formatShape(label!.shape)}: they must be (N, C) and (N,)`)
+      fail(
+        'softmax_cross_entropy',
+        `data ${formatShape(x!.shape)} and label ${formatShape(label!.shape)}: they must be (N, C) and (N,)`,
+      )
     }
     const top = keeping(x!, 'max', 1)
     const e = pointwise([x!, top], ([v, t]) => unary('exp', sub(v!, t!)))
-    const lse = pointwise([top, keeping(e, 'sum', 1)], ([t, s]) => binary('add', t!, unary('log', s!)))
+    const lse = pointwise([top, keeping(e, 'sum', 1)], ([t, s]) =>
+      binary('add', t!, unary('log', s!)),
+    )
     const picked = reshapeTo(gather(x!, castTo(label!, 'int32'), 1, true), lse.shape)
-    return reduce(pointwise([lse, picked], ([l, p]) => sub(l!, p!)), 'sum', [0, 1])
+    return reduce(
+      pointwise([lse, picked], ([l, p]) => sub(l!, p!)),
+      'sum',
+      [0, 1],
+    )
   },
 })
 

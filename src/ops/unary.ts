@@ -11,14 +11,22 @@ import { castTo, pointwise } from '../prim/primitive.ts'
  * Declares an elementwise operator of one tensor. Integers and bools are computed in float32 and cut back to
  * their dtype where `float` is set (MXNet computes exp of int32 the same way: truncated).
  */
-export function defineUnary(name: string, f: (x: Expr) => Expr, float: boolean, aliases: readonly string[] = []): OpDef {
+export function defineUnary(
+  name: string,
+  f: (x: Expr) => Expr,
+  float: boolean,
+  aliases: readonly string[] = [],
+): OpDef {
   return defineOp({
     name,
     aliases,
     inputs: ['data'],
     body: ([x]) => {
       if (!float || isFloat(x!.dtype)) return pointwise([x!], ([v]) => f(v!), name)
-      return castTo(pointwise([castTo(x!, 'float32')], ([v]) => f(v!), name), x!.dtype)
+      return castTo(
+        pointwise([castTo(x!, 'float32')], ([v]) => f(v!), name),
+        x!.dtype,
+      )
     },
   }) as unknown as OpDef
 }
@@ -107,7 +115,11 @@ export function sqrt<T extends Tensor>(data: T): T {
   return apply(sqrtOp, [data])
 }
 
-const rsqrtOp = defineUnary('rsqrt', (x) => binary('div', constant(1, x.dtype), unary('sqrt', x)), true)
+const rsqrtOp = defineUnary(
+  'rsqrt',
+  (x) => binary('div', constant(1, x.dtype), unary('sqrt', x)),
+  true,
+)
 
 /**
  * One over the square root of each element.
@@ -135,7 +147,11 @@ export function cbrt<T extends Tensor>(data: T): T {
   return apply(cbrtOp, [data])
 }
 
-const rcbrtOp = defineUnary('rcbrt', (x) => binary('div', constant(1, x.dtype), unary('cbrt', x)), true)
+const rcbrtOp = defineUnary(
+  'rcbrt',
+  (x) => binary('div', constant(1, x.dtype), unary('cbrt', x)),
+  true,
+)
 
 /**
  * One over the cube root of each element.
@@ -191,7 +207,11 @@ export function round<T extends Tensor>(data: T): T {
   return apply(roundOp, [data])
 }
 
-const rintOp = defineUnary('rint', (x) => unary('ceil', binary('sub', x, constant(0.5, x.dtype))), true)
+const rintOp = defineUnary(
+  'rint',
+  (x) => unary('ceil', binary('sub', x, constant(0.5, x.dtype))),
+  true,
+)
 
 /**
  * The nearest integer, halves to the lower one; gradient 0.
@@ -233,7 +253,11 @@ export function trunc<T extends Tensor>(data: T): T {
   return apply(truncOp, [data])
 }
 
-const degreesOp = defineUnary('degrees', (x) => binary('mul', x, constant(180 / Math.PI, x.dtype)), true)
+const degreesOp = defineUnary(
+  'degrees',
+  (x) => binary('mul', x, constant(180 / Math.PI, x.dtype)),
+  true,
+)
 
 /**
  * Radians to degrees.
@@ -247,7 +271,11 @@ export function degrees<T extends Tensor>(data: T): T {
   return apply(degreesOp, [data])
 }
 
-const radiansOp = defineUnary('radians', (x) => binary('mul', x, constant(Math.PI / 180, x.dtype)), true)
+const radiansOp = defineUnary(
+  'radians',
+  (x) => binary('mul', x, constant(Math.PI / 180, x.dtype)),
+  true,
+)
 
 /**
  * Degrees to radians.
@@ -261,7 +289,11 @@ export function radians<T extends Tensor>(data: T): T {
   return apply(radiansOp, [data])
 }
 
-const logicalNotOp = defineUnary('logical_not', (x) => cast(compare('eq', x, constant(0, x.dtype)), x.dtype), false)
+const logicalNotOp = defineUnary(
+  'logical_not',
+  (x) => cast(compare('eq', x, constant(0, x.dtype)), x.dtype),
+  false,
+)
 
 /**
  * 1 where an element is 0, else 0; no gradient.

@@ -41,13 +41,19 @@ export function differentiate(graph: Graph, needs: readonly boolean[]): Joint {
   })
   const results = whole.outputs.slice(0, graph.outputs.length)
   const gradients = whole.outputs.slice(graph.outputs.length)
-  const given = new Set([...whole.inputs, ...whole.params].flatMap((s) => (s === null ? [] : [s.node])))
+  const given = new Set(
+    [...whole.inputs, ...whole.params].flatMap((s) => (s === null ? [] : [s.node])),
+  )
   const forwardNodes = new Set(topological(results))
   const kept = chooseKept(topological(gradients), forwardNodes, given)
   const places = new Map(kept.map((node) => [node, placeholder(node.outs[0]!)]))
   // A gradient may itself be a value of the forward half.
   return {
-    forward: { inputs: graph.inputs, params: graph.params, outputs: [...results, ...kept.map((n) => new Sym(n, 0))] },
+    forward: {
+      inputs: graph.inputs,
+      params: graph.params,
+      outputs: [...results, ...kept.map((n) => new Sym(n, 0))],
+    },
     backward: {
       inputs: [...graph.inputs, ...kept.map((n) => places.get(n)!), ...dys],
       params: graph.params,
@@ -59,7 +65,11 @@ export function differentiate(graph: Graph, needs: readonly boolean[]): Joint {
 }
 
 /** The forward values that the backward half reads and that are not cheap to have again. */
-function chooseKept(backward: readonly Node[], forward: ReadonlySet<Node>, given: ReadonlySet<Node>): Node[] {
+function chooseKept(
+  backward: readonly Node[],
+  forward: ReadonlySet<Node>,
+  given: ReadonlySet<Node>,
+): Node[] {
   const kept = new Set<Node>()
   const read = new Set<Node>()
   for (const node of backward) {
@@ -75,7 +85,12 @@ function chooseKept(backward: readonly Node[], forward: ReadonlySet<Node>, given
     const kind = kindOf(node)
     const sources = node.inputs.map((t) => (t as Sym).node)
     if (kind === 'view') return settle(sources[0]!, pending)
-    if (kind === 'map' && exprCost(primitive(node).map!.fn) <= repeatable && sources.every((s) => free(through(s)))) return
+    if (
+      kind === 'map' &&
+      exprCost(primitive(node).map!.fn) <= repeatable &&
+      sources.every((s) => free(through(s)))
+    )
+      return
     if (kind === 'map' && sources.length === 0) return
     pending.push(node)
   }

@@ -1,6 +1,6 @@
 /** Emitting kernels: one node that needs memory, with everything folded into it, becomes one or a few steps. */
 
-import { rowMajor, sameShape, type Shape, sizeOf } from '../base/shape.ts'
+import { rowMajor, type Shape, sameShape, sizeOf } from '../base/shape.ts'
 import { dense, permute, reshape, slice, type View } from '../base/view.ts'
 import { type Node, Sym } from '../core/graph.ts'
 import { acc, cast, type Expr, renameInputs } from '../prim/expr.ts'
@@ -28,7 +28,9 @@ export function emitNode(fusion: Fusion, node: Node): void {
       const source = kind === 'map' ? findAccumulator(fusion, node) : null
       if (source === null) return emitMap(fusion, node)
       fusion.finishing.add(node)
-      return kindOf(source) === 'reduce' ? emitReduce(fusion, source, node) : emitContract(fusion, source, node)
+      return kindOf(source) === 'reduce'
+        ? emitReduce(fusion, source, node)
+        : emitContract(fusion, source, node)
     }
     default:
       return kind satisfies never
@@ -41,12 +43,12 @@ const denseOperand = (node: Node): Operand => {
 }
 
 /** The value of a node itself, ignoring that it has memory. */
-const valueOf = (node: Node): Sym => new Sym(node, 0)
+const symOf = (node: Node): Sym => new Sym(node, 0)
 
 function emitMap(fusion: Fusion, node: Node): void {
   const isInput = kindOf(node) === 'input' && fusion.memory(node) !== null
   const scope = new Scope(fusion, isInput ? null : node)
-  const body = scope.express(valueOf(node), [])
+  const body = scope.express(symOf(node), [])
   const { shape } = node.outs[0]!
   fusion.step(
     {
@@ -106,7 +108,7 @@ function reshapeLink(from: Node, shape: Shape): Link[] {
 function finish(scope: Scope, root: Node, source: Node, links: readonly Link[]): Expr {
   if (root === source) return acc(0, source.outs[0]!.dtype)
   try {
-    return scope.express(valueOf(root), links)
+    return scope.express(symOf(root), links)
   } catch (e) {
     if (e instanceof NeedsMemory && e.node === root) throw new NeedsMemory(source)
     throw e
@@ -120,7 +122,9 @@ function emitReduce(fusion: Fusion, node: Node, root: Node): void {
   const sizes = (list: readonly number[]): number[] => list.map((i) => input.shape[i]!)
   const outer = new Scope(fusion, root, node)
   const order = [...kept, ...axes]
-  const link: Link[] = order.every((a, i) => a === i) ? [] : [{ op: { kind: 'permute', axes: order }, of: input.node }]
+  const link: Link[] = order.every((a, i) => a === i)
+    ? []
+    : [{ op: { kind: 'permute', axes: order }, of: input.node }]
   const body = outer.express(input, link)
   const count = outer.operands.length
   const inner = new Scope(fusion, root, node)
@@ -131,7 +135,10 @@ function emitReduce(fusion: Fusion, node: Node, root: Node): void {
       kind: 'loop',
       dims: [...sizes(kept), ...sizes(axes)],
       parallel: kept.length,
-      inputs: [...outer.operands, ...inner.operands.map((o) => ({ ...o, strides: [...o.strides, ...flat] }))],
+      inputs: [
+        ...outer.operands,
+        ...inner.operands.map((o) => ({ ...o, strides: [...o.strides, ...flat] })),
+      ],
       outputs: [{ dtype: root.outs[0]!.dtype, strides: rowMajor(sizes(kept)), offset: 0 }],
       body: [body],
       reduce: [op],
@@ -156,13 +163,22 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
   const sizeOfLetter = (c: string): number =>
     lhs.includes(c) ? a.shape[lhs.indexOf(c)]! : b.shape[rhs.indexOf(c)]!
   const size = (letters: readonly string[]): number => sizeOf(letters.map(sizeOfLetter))
-  const arrange = (view: View, letters: string, groups: readonly (readonly string[])[], of: Node): View => {
+  const arrange = (
+    view: View,
+    letters: string,
+    groups: readonly (readonly string[])[],
+    of: Node,
+  ): View => {
     const axes = groups.flat().map((c) => letters.indexOf(c))
     const flat = reshape(permute(view, axes), groups.map(size))
     if (flat === null) throw new NeedsMemory(of)
     return flat
   }
-  const operandOf = (s: Sym, letters: string, groups: readonly (readonly string[])[]): { operand: Operand; buffer: number } => {
+  const operandOf = (
+    s: Sym,
+    letters: string,
+    groups: readonly (readonly string[])[],
+  ): { operand: Operand; buffer: number } => {
     const { buffer, view, of } = storedView(fusion, s)
     const v = arrange(view, letters, groups, of)
     return { operand: { dtype: s.dtype, strides: v.strides, offset: v.offset }, buffer }
@@ -186,7 +202,12 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
       lhs: left.operand,
       rhs: right.operand,
       inputs: scope.operands.map((o) => {
-        const v = arrange({ shape: node.outs[0]!.shape, strides: o.strides, offset: o.offset }, out, outGroups, node)
+        const v = arrange(
+          { shape: node.outs[0]!.shape, strides: o.strides, offset: o.offset },
+          out,
+          outGroups,
+          node,
+        )
         return { dtype: o.dtype, strides: v.strides, offset: v.offset }
       }),
       output: { dtype: root.outs[0]!.dtype, strides: target.strides, offset: 0 },
@@ -227,7 +248,10 @@ function emitScatter(fusion: Fusion, node: Node): void {
   const spread: Link[] = batched
     ? []
     : [
-        { op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] }, of: indices.node },
+        {
+          op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] },
+          of: indices.node,
+        },
         { op: { kind: 'broadcast', shape: updates.shape }, of: indices.node },
       ]
   const value = scope.express(updates, [])
@@ -264,7 +288,16 @@ function emitConcat(fusion: Fusion, node: Node): void {
     const output = { dtype: piece.dtype, strides: target.strides, offset: target.offset }
     const dims = piece.shape
     fusion.step(
-      { kind: 'loop', dims, parallel: dims.length, inputs: scope.operands, outputs: [output], body: [body], reduce: [], epilogue: [] },
+      {
+        kind: 'loop',
+        dims,
+        parallel: dims.length,
+        inputs: scope.operands,
+        outputs: [output],
+        body: [body],
+        reduce: [],
+        epilogue: [],
+      },
       [...scope.buffers, buffer],
     )
   })

@@ -3,7 +3,17 @@
 import { fail } from '../base/error.ts'
 import { dense, isDense, type View } from '../base/view.ts'
 import type { Node, Sym } from '../core/graph.ts'
-import { acc, binary, cast, constant, type Expr, index, load, param, rewrite } from '../prim/expr.ts'
+import {
+  acc,
+  binary,
+  cast,
+  constant,
+  type Expr,
+  index,
+  load,
+  param,
+  rewrite,
+} from '../prim/expr.ts'
 import type { Operand } from '../prim/kernel.ts'
 import type { ViewOp } from '../prim/primitive.ts'
 import { type Fusion, NeedsMemory } from './fuse.ts'
@@ -51,7 +61,8 @@ export class Scope {
     if (node !== this.root) {
       const place = this.fusion.memory(node)
       const again = chain.length === 0 && this.root !== null && this.fusion.repeats(node)
-      if (place !== null && !again) return load(this.operand(place.buffer, follow(place.view, chain)), s.dtype)
+      if (place !== null && !again)
+        return load(this.operand(place.buffer, follow(place.view, chain)), s.dtype)
       const slot = this.fusion.params.get(node)
       if (slot !== undefined) return param(slot, s.dtype)
     }
@@ -101,13 +112,18 @@ export class Scope {
     const rank = indices.shape.length
     const fixed: View = {
       shape: out,
-      strides: batched ? [...before, ...after] : [...before, ...new Array<number>(rank).fill(0), ...after],
+      strides: batched
+        ? [...before, ...after]
+        : [...before, ...new Array<number>(rank).fill(0), ...after],
       offset: place.view.offset,
     }
     const spread: Link[] = batched
       ? []
       : [
-          { op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] }, of: indices.node },
+          {
+            op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] },
+            of: indices.node,
+          },
           { op: { kind: 'broadcast', shape: out }, of: indices.node },
         ]
     const at = cast(this.express(indices, [...spread, ...chain]), 'int32')

@@ -92,7 +92,9 @@ export class Fusion {
 
   /** Whether a stored map is so simple that a kernel over the same domain computes it again instead of reading it. */
   repeats(node: Node): boolean {
-    return kindOf(node) === 'map' && !this.finishing.has(node) && (this.costs.get(node) ?? 0) <= cheap
+    return (
+      kindOf(node) === 'map' && !this.finishing.has(node) && (this.costs.get(node) ?? 0) <= cheap
+    )
   }
 
   /** Gives a node memory of its own, row-major. */
@@ -126,9 +128,34 @@ export class Fusion {
 }
 
 const transcendental = new Set<string>([
-  'exp', 'expm1', 'log', 'log1p', 'log2', 'log10', 'pow', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan',
-  'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfinv', 'gamma', 'gammaln', 'digamma',
-  'trigamma', 'cbrt', 'mod', 'random',
+  'exp',
+  'expm1',
+  'log',
+  'log1p',
+  'log2',
+  'log10',
+  'pow',
+  'sin',
+  'cos',
+  'tan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'asinh',
+  'acosh',
+  'atanh',
+  'erf',
+  'erfinv',
+  'gamma',
+  'gammaln',
+  'digamma',
+  'trigamma',
+  'cbrt',
+  'mod',
+  'random',
 ])
 
 /** A rough count of what an expression costs at one point. */
@@ -142,7 +169,10 @@ export function exprCost(e: Expr): number {
 const cheap = 24
 
 /** Nodes that must have memory whatever their consumers are; the rest may be folded in. */
-function chooseStored(graph: Graph, order: readonly Node[]): { stored: Set<Node>; costs: Map<Node, number> } {
+function chooseStored(
+  graph: Graph,
+  order: readonly Node[],
+): { stored: Set<Node>; costs: Map<Node, number> } {
   const stored = new Set<Node>()
   const consumers = new Map<Node, Set<Node>>()
   const costs = new Map<Node, number>()
@@ -163,12 +193,16 @@ function chooseStored(graph: Graph, order: readonly Node[]): { stored: Set<Node>
   for (const node of order) {
     const kind = kindOf(node)
     const inputs = node.inputs as readonly Sym[]
-    const folded = inputs.reduce((sum, s) => sum + (stored.has(s.node) ? 0 : (costs.get(s.node) ?? 0)), 0)
+    const folded = inputs.reduce(
+      (sum, s) => sum + (stored.has(s.node) ? 0 : (costs.get(s.node) ?? 0)),
+      0,
+    )
     let cost = folded
     if (kind === 'map') cost += exprCost(primitive(node).map!.fn)
     if (kind === 'gather') cost += 4
     costs.set(node, cost)
-    if (kind === 'contract' || kind === 'gather') for (const s of kind === 'gather' ? inputs.slice(0, 1) : inputs) store(s)
+    if (kind === 'contract' || kind === 'gather')
+      for (const s of kind === 'gather' ? inputs.slice(0, 1) : inputs) store(s)
     if (kind === 'scatter' || kind === 'concat') stored.add(node)
     if ((kind === 'map' || kind === 'gather') && cost > 0) {
       const kernels = consumers.get(node)?.size ?? 0
@@ -177,7 +211,13 @@ function chooseStored(graph: Graph, order: readonly Node[]): { stored: Set<Node>
     if (kind === 'view') {
       const op = primitive(node).view!.op
       const source = inputs[0]!
-      if (op.kind === 'broadcast' && node.outs[0]!.size > source.size && folded > 0 && readsMemory(source)) store(source)
+      if (
+        op.kind === 'broadcast' &&
+        node.outs[0]!.size > source.size &&
+        folded > 0 &&
+        readsMemory(source)
+      )
+        store(source)
     }
   }
   for (const s of graph.outputs) store(s)

@@ -1,8 +1,8 @@
 /** What a node of a lowered graph is: its primitive, with the attributes typed. */
 
-import { broadcast, permute, reshape, slice, type View } from '../base/view.ts'
 import { fail } from '../base/error.ts'
 import type { Shape } from '../base/shape.ts'
+import { broadcast, permute, reshape, slice, type View } from '../base/view.ts'
 import type { Node } from '../core/graph.ts'
 import type { OpDef } from '../core/op.ts'
 import type { Expr } from '../prim/expr.ts'
@@ -15,12 +15,20 @@ import {
   type Placing,
   reduceOp,
   scatterOp,
-  viewOp,
   type ViewOp,
+  viewOp,
 } from '../prim/primitive.ts'
 
 /** The primitives a lowered graph is made of; `input` stands for placeholders. */
-export type PrimitiveKind = 'input' | 'map' | 'view' | 'reduce' | 'contract' | 'gather' | 'scatter' | 'concat'
+export type PrimitiveKind =
+  | 'input'
+  | 'map'
+  | 'view'
+  | 'reduce'
+  | 'contract'
+  | 'gather'
+  | 'scatter'
+  | 'concat'
 
 const kinds = new Map<unknown, PrimitiveKind>([
   [mapOp, 'map'],
@@ -35,10 +43,20 @@ const kinds = new Map<unknown, PrimitiveKind>([
 /** Which primitive a node applies. */
 export function kindOf(node: Node): PrimitiveKind {
   if (node.bound === null) return 'input'
-  return kinds.get(node.bound.op) ?? fail(node.bound.op.name, 'is not a primitive: the graph has not been lowered')
+  return (
+    kinds.get(node.bound.op) ??
+    fail(node.bound.op.name, 'is not a primitive: the graph has not been lowered')
+  )
 }
 
-type AttrsOf<O> = O extends OpDef<infer S> ? { readonly [K in keyof S]: S[K] extends { normalize: (v: unknown) => infer T | undefined } ? T : never } : never
+type AttrsOf<O> =
+  O extends OpDef<infer S>
+    ? {
+        readonly [K in keyof S]: S[K] extends { normalize: (v: unknown) => infer T | undefined }
+          ? T
+          : never
+      }
+    : never
 
 /** The attributes of a node, under the name of its primitive. */
 export interface Primitive {

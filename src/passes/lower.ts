@@ -54,7 +54,8 @@ function inline(
     })
   bind(graph.inputs, inputs)
   bind(graph.params, params)
-  const image = (t: Tensor | null): Sym | null => (t instanceof Sym ? images.get(t.node)![t.index]! : null)
+  const image = (t: Tensor | null): Sym | null =>
+    t instanceof Sym ? images.get(t.node)![t.index]! : null
   for (const node of topological(graph.outputs)) {
     const { instance } = node
     if (images.has(node) || instance === null) continue
@@ -65,7 +66,10 @@ function inline(
       images.set(node, inline(body, args, numbers, builder))
     } else {
       const made = builder.node(node, args, numbers)
-      images.set(node, made.outs.map((_, i) => new Sym(made, i)))
+      images.set(
+        node,
+        made.outs.map((_, i) => new Sym(made, i)),
+      )
     }
   }
   return graph.outputs.map((s) => image(s)!)
@@ -82,7 +86,11 @@ export function lowerInstance(instance: Instance): Graph {
   if (instance.lowered === null) {
     const inputs = instance.inputs.map((a) => (a === null ? null : placeholder(a)))
     const node = new Node(instance, inputs, [], instance.outs)
-    instance.lowered = { inputs, params: [], outputs: instance.outs.map((_, i) => new Sym(node, i)) }
+    instance.lowered = {
+      inputs,
+      params: [],
+      outputs: instance.outs.map((_, i) => new Sym(node, i)),
+    }
   }
   return instance.lowered
 }

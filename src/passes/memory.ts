@@ -30,7 +30,9 @@ export function planMemory(fused: Fused): Arena {
   for (const b of bySize) {
     const size = align(fused.buffers[b]!.bytes)
     const [from, to] = [first.get(b)!, last.get(b)!]
-    const busy = placed.filter((p) => p.from <= to && from <= p.to).sort((x, y) => x.begin - y.begin)
+    const busy = placed
+      .filter((p) => p.from <= to && from <= p.to)
+      .sort((x, y) => x.begin - y.begin)
     let begin = 0
     for (const p of busy) {
       if (begin + size <= p.begin) break

@@ -15,7 +15,8 @@ const outputsOf = (step: Step): readonly number[] => {
   return step.buffers.slice(step.buffers.length - count)
 }
 
-const inputsOf = (step: Step): readonly number[] => step.buffers.slice(0, step.buffers.length - outputsOf(step).length)
+const inputsOf = (step: Step): readonly number[] =>
+  step.buffers.slice(0, step.buffers.length - outputsOf(step).length)
 
 /** The same steps with map kernels merged where nothing between them stands in the way. */
 export function mergeMaps(steps: readonly Step[]): Step[] {
@@ -23,7 +24,11 @@ export function mergeMaps(steps: readonly Step[]): Step[] {
   for (const step of steps) {
     const at = isMap(step) ? partner(out, step) : -1
     if (at < 0) out.push(step)
-    else out[at] = merge(out[at]! as Step & { kernel: LoopKernel }, step as Step & { kernel: LoopKernel })
+    else
+      out[at] = merge(
+        out[at]! as Step & { kernel: LoopKernel },
+        step as Step & { kernel: LoopKernel },
+      )
   }
   return out
 }
@@ -35,7 +40,8 @@ function partner(steps: readonly Step[], step: Step & { kernel: LoopKernel }): n
   for (let i = steps.length - 1; i >= 0; i--) {
     const other = steps[i]!
     const written = outputsOf(other)
-    if (reads.some((b) => written.includes(b)) || writes.some((b) => other.buffers.includes(b))) return -1
+    if (reads.some((b) => written.includes(b)) || writes.some((b) => other.buffers.includes(b)))
+      return -1
     if (
       isMap(other) &&
       sameShape(other.kernel.dims, step.kernel.dims) &&
@@ -69,7 +75,10 @@ function merge(a: Step & { kernel: LoopKernel }, b: Step & { kernel: LoopKernel 
       ...a.kernel,
       inputs: operands,
       outputs: [...a.kernel.outputs, ...b.kernel.outputs],
-      body: [...a.kernel.body.map((e) => renameInputs(e, (i) => namesA[i]!)), ...b.kernel.body.map((e) => renameInputs(e, (i) => namesB[i]!))],
+      body: [
+        ...a.kernel.body.map((e) => renameInputs(e, (i) => namesA[i]!)),
+        ...b.kernel.body.map((e) => renameInputs(e, (i) => namesB[i]!)),
+      ],
     },
     buffers: [...buffers, ...outputsOf(a), ...outputsOf(b)],
   }

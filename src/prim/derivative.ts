@@ -53,7 +53,9 @@ const unaryRules: Record<UnaryName, Rule> = {
   asinh: one((x, _o, dy) => div(dy, sqrt(add(square(x), num(x, 1))))),
   acosh: one((x, _o, dy) => div(dy, sqrt(sub(square(x), num(x, 1))))),
   atanh: one((x, _o, dy) => div(dy, sub(num(x, 1), square(x)))),
-  erf: one((x, _o, dy) => mul(dy, mul(num(x, 2 / Math.sqrt(Math.PI)), unary('exp', unary('neg', square(x)))))),
+  erf: one((x, _o, dy) =>
+    mul(dy, mul(num(x, 2 / Math.sqrt(Math.PI)), unary('exp', unary('neg', square(x))))),
+  ),
   erfinv: one((_x, o, dy) => mul(dy, mul(num(o, Math.sqrt(Math.PI) / 2), unary('exp', square(o))))),
   gamma: one((x, o, dy) => mul(dy, mul(o, unary('digamma', x)))),
   gammaln: one((x, _o, dy) => mul(dy, unary('digamma', x))),
@@ -73,8 +75,14 @@ const binaryRules: Record<BinaryName, Rule> = {
     mul(dy, mul(o, unary('log', x))),
   ]),
   // Ties go to the left operand.
-  max: two((x, y, _o, dy) => [select(compare('ge', x, y), dy, num(dy, 0)), select(compare('lt', x, y), dy, num(dy, 0))]),
-  min: two((x, y, _o, dy) => [select(compare('le', x, y), dy, num(dy, 0)), select(compare('gt', x, y), dy, num(dy, 0))]),
+  max: two((x, y, _o, dy) => [
+    select(compare('ge', x, y), dy, num(dy, 0)),
+    select(compare('lt', x, y), dy, num(dy, 0)),
+  ]),
+  min: two((x, y, _o, dy) => [
+    select(compare('le', x, y), dy, num(dy, 0)),
+    select(compare('gt', x, y), dy, num(dy, 0)),
+  ]),
   and: none,
   or: none,
   xor: none,
@@ -82,7 +90,14 @@ const binaryRules: Record<BinaryName, Rule> = {
   shr: none,
 }
 
-const compareRules: Record<CompareName, Rule> = { eq: none, ne: none, lt: none, le: none, gt: none, ge: none }
+const compareRules: Record<CompareName, Rule> = {
+  eq: none,
+  ne: none,
+  lt: none,
+  le: none,
+  gt: none,
+  ge: none,
+}
 
 const rules: Record<ScalarName, Rule> = {
   ...unaryRules,
@@ -105,7 +120,8 @@ export function differentiate(root: Expr, input: number, dy: Expr): Expr | null 
     const grad = sums[at]
     if (!grad) continue
     const { expr, args } = program.nodes[at]!
-    if (expr.kind === 'load' && expr.input === input) total = total === null ? grad : add(total, grad)
+    if (expr.kind === 'load' && expr.input === input)
+      total = total === null ? grad : add(total, grad)
     if (expr.kind === 'cast' && isFloat(expr.arg.dtype)) give(args[0]!, cast(grad, expr.arg.dtype))
     if (expr.kind === 'op') {
       const operandExprs = args.map((a) => program.nodes[a]!.expr)

@@ -19,7 +19,10 @@ export interface Operand {
   readonly guards?: readonly Guard[]
 }
 
-/** How a reduction combines. max, min propagate NaN; argmax, argmin give the first position, as int32. */
+/**
+ * How a reduction combines. max, min propagate NaN; argmax, argmin give the first position, as int32, by strict
+ * comparison: a NaN wins only from the first place, and then stays.
+ */
 export type ReduceOp = 'sum' | 'prod' | 'max' | 'min' | 'argmax' | 'argmin'
 
 /**

@@ -3,7 +3,7 @@
 import type { DType } from '../base/dtype.ts'
 import { isFloat, promote } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
-import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf } from '../base/shape.ts'
+import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { aval } from '../core/aval.ts'
@@ -20,7 +20,12 @@ export type ViewOp =
   | { readonly kind: 'reshape'; readonly shape: Shape }
   | { readonly kind: 'permute'; readonly axes: readonly number[] }
   | { readonly kind: 'broadcast'; readonly shape: Shape }
-  | { readonly kind: 'slice'; readonly begin: Shape; readonly step: readonly number[]; readonly size: Shape }
+  | {
+      readonly kind: 'slice'
+      readonly begin: Shape
+      readonly step: readonly number[]
+      readonly size: Shape
+    }
 
 const json = (value: unknown): string => JSON.stringify(value)
 
@@ -49,7 +54,12 @@ export const viewOp = new OpDef({
   inputs: ['data'],
   attrs: { op: attr.opaque<ViewOp>(json) },
   infer: ([x], { op }) => {
-    const shape = op.kind === 'slice' ? op.size : op.kind === 'permute' ? op.axes.map((a) => x!.shape[a]!) : op.shape
+    const shape =
+      op.kind === 'slice'
+        ? op.size
+        : op.kind === 'permute'
+          ? op.axes.map((a) => x!.shape[a]!)
+          : op.shape
     return [aval(shape, x!.dtype, x!.weak)]
   },
   grad: ({ inputs, dys, attrs: { op } }) => {
@@ -60,7 +70,12 @@ export const viewOp = new OpDef({
       case 'reshape':
         return [reshapeTo(dy, shape)]
       case 'permute':
-        return [permuteAxes(dy, shape.map((_, i) => op.axes.indexOf(i)))]
+        return [
+          permuteAxes(
+            dy,
+            shape.map((_, i) => op.axes.indexOf(i)),
+          ),
+        ]
       case 'broadcast':
         return [sumTo(dy, shape)]
       case 'slice':
@@ -94,7 +109,11 @@ export const reduceOp = new OpDef({
       case 'sum':
         return [spread(dys[0]!)]
       case 'prod':
-        return [pointwise([spread(dys[0]!), spread(outputs[0]!), x], ([dy, y, v]) => binary('div', binary('mul', dy!, y!), v!))]
+        return [
+          pointwise([spread(dys[0]!), spread(outputs[0]!), x], ([dy, y, v]) =>
+            binary('div', binary('mul', dy!, y!), v!),
+          ),
+        ]
       case 'max':
       case 'min':
         return [
@@ -116,22 +135,35 @@ export const reduceOp = new OpDef({
 export const contractOp = new OpDef({
   name: 'contract',
   inputs: ['lhs', 'rhs'],
-  attrs: { lhs: attr.opaque<string>(String), rhs: attr.opaque<string>(String), out: attr.opaque<string>(String) },
+  attrs: {
+    lhs: attr.opaque<string>(String),
+    rhs: attr.opaque<string>(String),
+    out: attr.opaque<string>(String),
+  },
   infer: ([a, b], { lhs, rhs, out }) => {
     const sizes = new Map<string, number>()
     const note = (letters: string, shape: Shape): void =>
       [...letters].forEach((letter, i) => {
         const known = sizes.get(letter)
-        if (known !== undefined && known !== shape[i]) fail('contract', `sizes ${known} and ${shape[i]} of ${letter} differ`)
+        if (known !== undefined && known !== shape[i])
+          fail('contract', `sizes ${known} and ${shape[i]} of ${letter} differ`)
         sizes.set(letter, shape[i]!)
       })
     note(lhs, a!.shape)
     note(rhs, b!.shape)
-    return [aval([...out].map((letter) => sizes.get(letter)!), a!.dtype)]
+    return [
+      aval(
+        [...out].map((letter) => sizes.get(letter)!),
+        a!.dtype,
+      ),
+    ]
   },
   grad: ({ inputs, dys, attrs: { lhs, rhs, out } }) => {
     if (!isFloat(inputs[0]!.dtype)) return [null, null]
-    return [contract(dys[0]!, inputs[1]!, out, rhs, lhs), contract(inputs[0]!, dys[0]!, lhs, out, rhs)]
+    return [
+      contract(dys[0]!, inputs[1]!, out, rhs, lhs),
+      contract(inputs[0]!, dys[0]!, lhs, out, rhs),
+    ]
   },
 })
 
@@ -146,7 +178,8 @@ export const gatherOp = new OpDef({
   attrs: { axis: attr.int(), batched: attr.bool(false) },
   infer: ([x, i], { axis, batched }) => {
     const [before, after] = [x!.shape.slice(0, axis), x!.shape.slice(axis + 1)]
-    if (x!.shape[axis] === 0 && sizeOf(i!.shape) > 0) fail('gather', `axis ${axis} has size 0: there is nothing to take`)
+    if (x!.shape[axis] === 0 && sizeOf(i!.shape) > 0)
+      fail('gather', `axis ${axis} has size 0: there is nothing to take`)
     return [aval(batched ? [...before, ...after] : [...before, ...i!.shape, ...after], x!.dtype)]
   },
   grad: ({ inputs, dys, attrs: { axis, batched } }) => {
@@ -161,7 +194,10 @@ export const scatterOp = new OpDef({
   inputs: ['indices', 'updates'],
   attrs: { shape: attr.opaque<Shape>(json), axis: attr.int(), batched: attr.bool(false) },
   infer: ([_i, u], { shape }) => [aval(shape, u!.dtype)],
-  grad: ({ inputs, dys, attrs: { axis, batched } }) => [null, gather(dys[0]!, inputs[0]!, axis, batched)],
+  grad: ({ inputs, dys, attrs: { axis, batched } }) => [
+    null,
+    gather(dys[0]!, inputs[0]!, axis, batched),
+  ],
 })
 
 /** Where one piece of an assembled array goes: element i of an axis lies at begin + i·step. */
@@ -194,7 +230,8 @@ export function mapTensors(fn: Expr, shape: Shape, inputs: readonly Tensor[]): T
   return apply(mapOp, rest, { fn: renamed, shape, weak: isWeak(rest) })
 }
 
-const isWeak = (inputs: readonly Tensor[]): boolean => inputs.length > 0 && inputs.every((t) => t.aval.weak)
+const isWeak = (inputs: readonly Tensor[]): boolean =>
+  inputs.length > 0 && inputs.every((t) => t.aval.weak)
 
 function collectLoads(e: Expr, into: Set<number>): void {
   if (e.kind === 'load') into.add(e.input)
@@ -208,9 +245,16 @@ export function pointwise(
   build: (loads: readonly Expr[]) => Expr,
   where = 'map',
 ): Tensor {
-  const shape = inputs.reduce<Shape>((s, t) => (sameShape(s, t.shape) ? s : broadcastShapes(where, s, t.shape)), inputs[0]?.shape ?? [])
+  const shape = inputs.reduce<Shape>(
+    (s, t) => (sameShape(s, t.shape) ? s : broadcastShapes(where, s, t.shape)),
+    inputs[0]?.shape ?? [],
+  )
   const fn = build(inputs.map((t, i) => load(i, t.dtype)))
-  return mapTensors(fn, shape, inputs.map((t) => broadcastTo(t, shape)))
+  return mapTensors(
+    fn,
+    shape,
+    inputs.map((t) => broadcastTo(t, shape)),
+  )
 }
 
 /** The dtype two tensors meet in: that of the array where the other is a plain number. */
@@ -243,7 +287,11 @@ function view(x: Tensor, op: ViewOp): Tensor {
 /** The same elements in row-major order under another shape of the same size. */
 export function reshapeTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x
-  if (sizeOf(shape) !== x.size) fail('reshape', `${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} ${sizeOf(shape)}`)
+  if (sizeOf(shape) !== x.size)
+    fail(
+      'reshape',
+      `${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} ${sizeOf(shape)}`,
+    )
   return view(x, { kind: 'reshape', shape })
 }
 
@@ -273,7 +321,9 @@ export function reduce(x: Tensor, op: ReduceOp, axes: readonly number[]): Tensor
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x
   const lead = x.shape.length - shape.length
-  const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []))
+  const axes = x.shape.flatMap((d, i) =>
+    i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : [],
+  )
   return reshapeTo(reduce(x, 'sum', axes), shape)
 }
 
@@ -288,17 +338,29 @@ export function gather(x: Tensor, indices: Tensor, axis: number, batched = false
 }
 
 /** Zeros of `shape` with `updates` added where `gather` would have taken them. */
-export function scatterAdd(indices: Tensor, updates: Tensor, shape: Shape, axis: number, batched = false): Tensor {
+export function scatterAdd(
+  indices: Tensor,
+  updates: Tensor,
+  shape: Shape,
+  axis: number,
+  batched = false,
+): Tensor {
   return apply(scatterOp, [indices, updates], { shape, axis, batched })
 }
 
 /** An array of `shape` made of pieces; zeros elsewhere. */
-export function assemble(shape: Shape, pieces: readonly Tensor[], placings: readonly Placing[]): Tensor {
+export function assemble(
+  shape: Shape,
+  pieces: readonly Tensor[],
+  placings: readonly Placing[],
+): Tensor {
   return apply(concatOp, pieces, { shape, placings })
 }
 
 installAlgebra({
   add: (a, b) => pointwise([a, b], ([x, y]) => binary('add', x!, y!)),
   zeros: (value, like) =>
-    withFrame({ context: like.context ?? frame.context }, () => filled(value.shape, 0, value.dtype)),
+    withFrame({ context: like.context ?? frame.context }, () =>
+      filled(value.shape, 0, value.dtype),
+    ),
 })

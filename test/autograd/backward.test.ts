@@ -153,7 +153,12 @@ describe('heads', () => {
   it('pass through many results of one operator', () => {
     const x = variable([1, 2, 3, 4])
     const y = record(() => {
-      const [a, , c, d] = nd.split(x, { numOutputs: 4, axis: 0 }) as [NDArray, NDArray, NDArray, NDArray]
+      const [a, , c, d] = nd.split(x, { numOutputs: 4, axis: 0 }) as [
+        NDArray,
+        NDArray,
+        NDArray,
+        NDArray,
+      ]
       return a.mul(c).add(d.mul(10))
     })
     y.backward()
@@ -243,7 +248,12 @@ describe('the recorded graph', () => {
 
   it('follows views taken while recording', () => {
     const x = variable([1, 2, 3, 4, 5, 6])
-    record(() => x.reshape([2, 3]).at(1, '::-2').mul(array([10, 20]))).backward()
+    record(() =>
+      x
+        .reshape([2, 3])
+        .at(1, '::-2')
+        .mul(array([10, 20])),
+    ).backward()
     expect(of(x.grad)).toEqual([0, 0, 0, 20, 0, 10])
   })
 
@@ -282,8 +292,14 @@ describe('writing', () => {
     x.assign(100)
     y.set(-1, 0)
     z.backward()
-    expect([of(x.grad), of(y.grad)]).toEqual([[3, 4], [1, 2]])
-    expect([of(x), of(y)]).toEqual([[100, 100], [-1, 4]])
+    expect([of(x.grad), of(y.grad)]).toEqual([
+      [3, 4],
+      [1, 2],
+    ])
+    expect([of(x), of(y)]).toEqual([
+      [100, 100],
+      [-1, 4],
+    ])
   })
 
   it('to a saved output afterwards does not change gradients', () => {

@@ -8,12 +8,31 @@ const mod: F = (x, y) => (y === 0 ? 0 : x - Math.floor(x / y) * y)
 const truth = (b: boolean): number => (b ? 1 : 0)
 
 const pairs = [
-  { inputs: [[2, 3], [2, 3]] },
-  { inputs: [[2, 1, 3], [4, 1]] },
+  {
+    inputs: [
+      [2, 3],
+      [2, 3],
+    ],
+  },
+  {
+    inputs: [
+      [2, 1, 3],
+      [4, 1],
+    ],
+  },
   { inputs: [[3], [2, 3]] },
   { inputs: [[], [2, 2]] },
 ]
-const equals = [{ inputs: [[2, 3], [2, 3]] }, { inputs: [[5], [5]] }, { inputs: [[], []] }]
+const equals = [
+  {
+    inputs: [
+      [2, 3],
+      [2, 3],
+    ],
+  },
+  { inputs: [[5], [5]] },
+  { inputs: [[], []] },
+]
 
 type Numbered = { scalar?: number }
 type Formula = NonNullable<Row['formula']>
@@ -27,7 +46,11 @@ interface More {
 }
 
 /** The dtypes and integer formula that all kinds of a function share. */
-const intsOf = (f: F, { int = f, intDomain = whole(0, 9), bools = false, noInts = false }: More, wrap: (g: F) => Formula) =>
+const intsOf = (
+  f: F,
+  { int = f, intDomain = whole(0, 9), bools = false, noInts = false }: More,
+  wrap: (g: F) => Formula,
+) =>
   noInts
     ? {}
     : {
@@ -35,18 +58,36 @@ const intsOf = (f: F, { int = f, intDomain = whole(0, 9), bools = false, noInts 
           dtypes: bools ? ([...allInts, 'bool'] as const) : allInts,
           domain: intDomain,
           formula: (xs: readonly Arr[], attrs: Numbered) => wrap(int)(xs, attrs, []),
-          attrs: (a: Numbered): Numbered => (a.scalar === undefined ? a : { scalar: Math.ceil(Math.abs(a.scalar)) }),
+          attrs: (a: Numbered): Numbered =>
+            a.scalar === undefined ? a : { scalar: Math.ceil(Math.abs(a.scalar)) },
         },
       }
 
 const two = (op: string, f: F, more: More = {}, cases: Row['cases'] = pairs): Row => {
-  const wrap = (g: F): Formula => ([a, b]) => zip(a!, b!, g)
-  return row({ op, cases, domain: more.domain ?? signed, formula: wrap(f), ...intsOf(f, more, wrap) })
+  const wrap =
+    (g: F): Formula =>
+    ([a, b]) =>
+      zip(a!, b!, g)
+  return row({
+    op,
+    cases,
+    domain: more.domain ?? signed,
+    formula: wrap(f),
+    ...intsOf(f, more, wrap),
+  })
 }
 
 /** An array and a number on its right; `f` has the array first. */
-const withNumber = (op: string, f: F, more: More = {}, numbers: readonly number[] = [1.5, -0.75, 2]): Row => {
-  const wrap = (g: F): Formula => ([a], attrs) => map(a!, (x) => g(x, attrs.scalar))
+const withNumber = (
+  op: string,
+  f: F,
+  more: More = {},
+  numbers: readonly number[] = [1.5, -0.75, 2],
+): Row => {
+  const wrap =
+    (g: F): Formula =>
+    ([a], attrs) =>
+      map(a!, (x) => g(x, attrs.scalar))
   return {
     op,
     cases: numbers.map((scalar, i) => ({ inputs: [[[2, 3], [4], []][i % 3]!], attrs: { scalar } })),
@@ -56,7 +97,10 @@ const withNumber = (op: string, f: F, more: More = {}, numbers: readonly number[
   }
 }
 
-const flip = (f: F): F => (x, y) => f(y, x)
+const flip =
+  (f: F): F =>
+  (x, y) =>
+    f(y, x)
 const intDiv: F = (x, y) => (y === 0 ? 0 : Math.trunc(x / y))
 const add: F = (x, y) => x + y
 const sub: F = (x, y) => x - y
@@ -70,7 +114,13 @@ const byInts = { int: intDiv, intDomain: whole(1, 9) }
 const comparison = (name: string, f: F): Row[] => [
   two(`broadcast_${name}`, f, { bools: true, intDomain: whole(0, 1) }, [
     ...pairs,
-    { inputs: [{ shape: [4, 3], from: whole(0, 2) }, { shape: [4, 3], from: whole(0, 2) }], order: 0 },
+    {
+      inputs: [
+        { shape: [4, 3], from: whole(0, 2) },
+        { shape: [4, 3], from: whole(0, 2) },
+      ],
+      order: 0,
+    },
   ]),
   {
     ...withNumber(`_${name}_scalar`, f),
@@ -104,9 +154,22 @@ export const binaryRows: readonly Row[] = [
   two('broadcast_mod', mod),
   withNumber('_mod_scalar', mod),
   withNumber('_rmod_scalar', flip(mod)),
-  two('broadcast_power', power, { domain: positive, int: (x, y) => x ** y, intDomain: whole(0, 3) }),
-  withNumber('_power_scalar', power, { domain: positive, int: (x, y) => x ** y, intDomain: whole(0, 3) }),
-  withNumber('_rpower_scalar', flip(power), { domain: positive, int: (x, y) => y ** x, intDomain: whole(0, 3) }, [1.5, 0.75, 2]),
+  two('broadcast_power', power, {
+    domain: positive,
+    int: (x, y) => x ** y,
+    intDomain: whole(0, 3),
+  }),
+  withNumber('_power_scalar', power, {
+    domain: positive,
+    int: (x, y) => x ** y,
+    intDomain: whole(0, 3),
+  }),
+  withNumber(
+    '_rpower_scalar',
+    flip(power),
+    { domain: positive, int: (x, y) => y ** x, intDomain: whole(0, 3) },
+    [1.5, 0.75, 2],
+  ),
   two('broadcast_maximum', (x, y) => (x > y ? x : y), { bools: true }),
   withNumber('_maximum_scalar', (x, y) => (x > y ? x : y)),
   two('broadcast_minimum', (x, y) => (x < y ? x : y), { bools: true }),
@@ -125,7 +188,17 @@ export const binaryRows: readonly Row[] = [
   row({
     op: 'add_n',
     domain: signed,
-    cases: [{ inputs: [[2, 3]] }, { inputs: [[4], [4]] }, { inputs: [[2, 2], [2, 2], [2, 2]] }],
+    cases: [
+      { inputs: [[2, 3]] },
+      { inputs: [[4], [4]] },
+      {
+        inputs: [
+          [2, 2],
+          [2, 2],
+          [2, 2],
+        ],
+      },
+    ],
     formula: (xs) => build(xs[0]!.shape, (at) => xs.reduce((s, x) => s + get(x, at), 0)),
     ints: { dtypes: allInts, domain: whole(0, 20) },
   }),

@@ -8,16 +8,23 @@ import { findOp } from '../../src/core/op.ts'
 import { full } from '../../src/ndarray/creation.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { seed } from '../../src/ndarray/random.ts'
-import { build, type Arr, sum } from './model.ts'
+import { type Arr, build, sum } from './model.ts'
 import { type Row, row, signed } from './row.ts'
 
 type Shaped = { shape: readonly number[]; dtype?: string }
-const dtypeOf = { result: (_d: unknown, { dtype }: { dtype?: string }) => (dtype ?? 'float32') as 'float32' }
+const dtypeOf = {
+  result: (_d: unknown, { dtype }: { dtype?: string }) => (dtype ?? 'float32') as 'float32',
+}
 const none = { order: 0, why: 'it has no inputs' } as const
 const list = (values: readonly number[]): Arr => ({ shape: [values.length], data: values })
 
 /** Draws twice under one seed and once under another; what comes out is the same, and not the same. */
-function draw(context: Context, op: string, attrs: object, inputs: readonly NDArray[] = []): number[] {
+function draw(
+  context: Context,
+  op: string,
+  attrs: object,
+  inputs: readonly NDArray[] = [],
+): number[] {
   const run = (s: number): number[] => {
     seed(s)
     return withFrame({ context }, () => {
@@ -41,14 +48,22 @@ const near = (got: number, want: number, deviation: number): void =>
 export const creationRows: readonly Row[] = [
   row<Shaped>({
     op: '_zeros',
-    cases: [{ attrs: { shape: [2, 3] } }, { attrs: { shape: [] } }, { attrs: { shape: [0, 2], dtype: 'int32' } }],
+    cases: [
+      { attrs: { shape: [2, 3] } },
+      { attrs: { shape: [] } },
+      { attrs: { shape: [0, 2], dtype: 'int32' } },
+    ],
     formula: (_x, { shape }) => build(shape, () => 0),
     ...dtypeOf,
     ...none,
   }),
   row<Shaped>({
     op: '_ones',
-    cases: [{ attrs: { shape: [2, 3] } }, { attrs: { shape: [] } }, { attrs: { shape: [4], dtype: 'bool' } }],
+    cases: [
+      { attrs: { shape: [2, 3] } },
+      { attrs: { shape: [] } },
+      { attrs: { shape: [4], dtype: 'bool' } },
+    ],
     formula: (_x, { shape }) => build(shape, () => 1),
     ...dtypeOf,
     ...none,
@@ -75,7 +90,8 @@ export const creationRows: readonly Row[] = [
     formula: (_x, { start, stop, step = 1, repeat = 1 }) => {
       const [from, to] = stop === undefined ? [0, start] : [start, stop]
       const out: number[] = []
-      for (let v = from; step > 0 ? v < to : v > to; v += step) for (let r = 0; r < repeat; r++) out.push(v)
+      for (let v = from; step > 0 ? v < to : v > to; v += step)
+        for (let r = 0; r < repeat; r++) out.push(v)
       return list(out)
     },
     ...dtypeOf,
@@ -90,14 +106,23 @@ export const creationRows: readonly Row[] = [
       { attrs: { start: 2, stop: 3, num: 0 } },
     ],
     formula: (_x, { start, stop, num, endpoint = true }) =>
-      list(Array.from({ length: num }, (_, i) => (num === 1 ? start : start + ((stop - start) * i) / (endpoint ? num - 1 : num)))),
+      list(
+        Array.from({ length: num }, (_, i) =>
+          num === 1 ? start : start + ((stop - start) * i) / (endpoint ? num - 1 : num),
+        ),
+      ),
     ...dtypeOf,
     ...none,
   }),
   row<{ N: number; M?: number; k?: number; dtype?: string }>({
     op: '_eye',
-    cases: [{ attrs: { N: 3 } }, { attrs: { N: 2, M: 4, k: 1 } }, { attrs: { N: 3, M: 2, k: -1, dtype: 'int32' } }],
-    formula: (_x, { N, M = 0, k = 0 }) => build([N, M || N], (at) => (at[1]! - at[0]! === k ? 1 : 0)),
+    cases: [
+      { attrs: { N: 3 } },
+      { attrs: { N: 2, M: 4, k: 1 } },
+      { attrs: { N: 3, M: 2, k: -1, dtype: 'int32' } },
+    ],
+    formula: (_x, { N, M = 0, k = 0 }) =>
+      build([N, M || N], (at) => (at[1]! - at[0]! === k ? 1 : 0)),
     ...dtypeOf,
     ...none,
   }),
@@ -159,7 +184,9 @@ export const creationRows: readonly Row[] = [
       expect(xs.every((x) => x === 0 || Math.abs(x - kept) < 1e-6)).toBe(true)
       near(mean(xs.map((x) => (x === 0 ? 1 : 0))), 0.25, Math.sqrt(0.25 * 0.75))
       expect(draw(context, 'Dropout', { p: 0.5, training: true }, [ones]).includes(0)).toBe(true)
-      const shared = draw(context, 'Dropout', { p: 0.5, mode: 'always', axes: [1] }, [full([50, 4], 1, { ctx: context })])
+      const shared = draw(context, 'Dropout', { p: 0.5, mode: 'always', axes: [1] }, [
+        full([50, 4], 1, { ctx: context }),
+      ])
       for (let i = 0; i < 50; i++) expect(new Set(shared.slice(4 * i, 4 * i + 4)).size).toBe(1)
     },
   }),

@@ -38,11 +38,33 @@ export const denseRows: readonly Row[] = [
     op: 'dot',
     domain: signed,
     cases: [
-      { inputs: [[2, 3], [3, 4]] },
-      { inputs: [[3, 2], [4, 3]], attrs: { transposeA: true, transposeB: true } },
-      { inputs: [[2, 3, 4], [4, 2, 3]] },
+      {
+        inputs: [
+          [2, 3],
+          [3, 4],
+        ],
+      },
+      {
+        inputs: [
+          [3, 2],
+          [4, 3],
+        ],
+        attrs: { transposeA: true, transposeB: true },
+      },
+      {
+        inputs: [
+          [2, 3, 4],
+          [4, 2, 3],
+        ],
+      },
       { inputs: [[4], [4]] },
-      { inputs: [[2, 3], [4, 3]], attrs: { transposeB: true } },
+      {
+        inputs: [
+          [2, 3],
+          [4, 3],
+        ],
+        attrs: { transposeB: true },
+      },
       { inputs: [[3, 2, 2], [3]], attrs: { transposeA: true } },
     ],
     formula: ([x, y], { transposeA = false, transposeB = false }) => {
@@ -51,7 +73,13 @@ export const denseRows: readonly Row[] = [
       const k = transposeA ? x!.shape[0]! : x!.shape.at(-1)!
       return build([...left, ...right], (at) => {
         const [i, j] = [at.slice(0, left.length), at.slice(left.length)]
-        return sum(range(k).map((t) => get(x!, transposeA ? [t, ...i] : [...i, t]) * get(y!, transposeB ? [...j, t] : [t, ...j])))
+        return sum(
+          range(k).map(
+            (t) =>
+              get(x!, transposeA ? [t, ...i] : [...i, t]) *
+              get(y!, transposeB ? [...j, t] : [t, ...j]),
+          ),
+        )
       })
     },
     ints: { dtypes: ['int32', 'int64'], domain: whole(-4, 4) },
@@ -60,18 +88,42 @@ export const denseRows: readonly Row[] = [
     op: 'batch_dot',
     domain: signed,
     cases: [
-      { inputs: [[2, 3, 4], [2, 4, 2]] },
-      { inputs: [[2, 4, 3], [2, 2, 4]], attrs: { transposeA: true, transposeB: true } },
-      { inputs: [[2, 2, 1, 3], [2, 2, 3, 2]] },
+      {
+        inputs: [
+          [2, 3, 4],
+          [2, 4, 2],
+        ],
+      },
+      {
+        inputs: [
+          [2, 4, 3],
+          [2, 2, 4],
+        ],
+        attrs: { transposeA: true, transposeB: true },
+      },
+      {
+        inputs: [
+          [2, 2, 1, 3],
+          [2, 2, 3, 2],
+        ],
+      },
     ],
     formula: ([x, y], { transposeA = false, transposeB = false }) => {
       const batch = x!.shape.slice(0, -2)
-      const [m, k] = transposeA ? [x!.shape.at(-1)!, x!.shape.at(-2)!] : [x!.shape.at(-2)!, x!.shape.at(-1)!]
+      const [m, k] = transposeA
+        ? [x!.shape.at(-1)!, x!.shape.at(-2)!]
+        : [x!.shape.at(-2)!, x!.shape.at(-1)!]
       const n = transposeB ? y!.shape.at(-2)! : y!.shape.at(-1)!
       return build([...batch, m, n], (at) => {
         const b = at.slice(0, -2)
         const [i, j] = [at.at(-2)!, at.at(-1)!]
-        return sum(range(k).map((t) => get(x!, [...b, ...(transposeA ? [t, i] : [i, t])]) * get(y!, [...b, ...(transposeB ? [j, t] : [t, j])])))
+        return sum(
+          range(k).map(
+            (t) =>
+              get(x!, [...b, ...(transposeA ? [t, i] : [i, t])]) *
+              get(y!, [...b, ...(transposeB ? [j, t] : [t, j])]),
+          ),
+        )
       })
     },
     ints: { dtypes: ['int32'], domain: whole(-4, 4) },
@@ -81,7 +133,13 @@ export const denseRows: readonly Row[] = [
     domain: signed,
     cases: [
       { inputs: [[2, 3], [4, 3], [4]], attrs: { numHidden: 4 } },
-      { inputs: [[2, 3, 2], [4, 6]], attrs: { noBias: true } },
+      {
+        inputs: [
+          [2, 3, 2],
+          [4, 6],
+        ],
+        attrs: { noBias: true },
+      },
       { inputs: [[2, 3, 2], [4, 2], [4]], attrs: { flatten: false } },
       { inputs: [[3], [2, 1], [2]] },
     ],
@@ -89,7 +147,9 @@ export const denseRows: readonly Row[] = [
       const rows = flatten ? reshaped(x!, [x!.shape[0]!, sizeOf(x!.shape.slice(1))]) : x!
       const k = rows.shape.at(-1)!
       return build([...rows.shape.slice(0, -1), w!.shape[0]!], (at) => {
-        const products = range(k).map((t) => get(rows, [...at.slice(0, -1), t]) * get(w!, [at.at(-1)!, t]))
+        const products = range(k).map(
+          (t) => get(rows, [...at.slice(0, -1), t]) * get(w!, [at.at(-1)!, t]),
+        )
         return sum(products) + (b ? get(b, [at.at(-1)!]) : 0)
       })
     },
@@ -99,13 +159,21 @@ export const denseRows: readonly Row[] = [
     domain: signed,
     cases: [
       ...softCases,
-      { inputs: [[3, 4], { shape: [3], from: whole(1, 4), fixed: true, dtype: 'int32' }], attrs: { useLength: true } },
+      {
+        inputs: [[3, 4], { shape: [3], from: whole(1, 4), fixed: true, dtype: 'int32' }],
+        attrs: { useLength: true },
+      },
       { inputs: [{ shape: [1, 3], values: [1000, 1001, -1000] }], order: 0 },
     ],
     why: 'differences of 1e-5 are lost beside 1000',
     formula: ([x, length], attrs) => softmax(shiftedDown(x!), attrs, 1, length),
   }),
-  row<Soft>({ op: 'softmin', domain: signed, cases: softCases, formula: ([x], attrs) => softmax(x!, attrs, -1) }),
+  row<Soft>({
+    op: 'softmin',
+    domain: signed,
+    cases: softCases,
+    formula: ([x], attrs) => softmax(x!, attrs, -1),
+  }),
   row<Soft>({
     op: 'log_softmax',
     domain: signed,
@@ -122,7 +190,10 @@ export const denseRows: readonly Row[] = [
     ],
     formula: ([x, label]) => {
       const y = softmax(x!, {}, 1)
-      return { shape: [], data: [-sum(range(x!.shape[0]!).map((n) => Math.log(get(y, [n, get(label!, [n])]))))] }
+      return {
+        shape: [],
+        data: [-sum(range(x!.shape[0]!).map((n) => Math.log(get(y, [n, get(label!, [n])]))))],
+      }
     },
   }),
 ]

@@ -1,10 +1,10 @@
 /** Devices for tests: the interpreter, the reference and wasm backends, and oneDNN where the bridge is built. */
 
 import { createRequire } from 'node:module'
+import type { Backend } from '../../src/backend/backend.ts'
 import { createOneDnnBackend, type NativeBridge } from '../../src/backend/onednn/backend.ts'
 import { createReferenceBackend } from '../../src/backend/reference/reference.ts'
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts'
-import type { Backend } from '../../src/backend/backend.ts'
 import { Context, type DeviceType } from '../../src/base/context.ts'
 import { frame } from '../../src/core/frame.ts'
 import { runEager } from '../../src/exec/eager.ts'
@@ -35,7 +35,9 @@ frame.eager = runEager
 register('reference', createReferenceBackend)
 register('wasm', createWasmBackend)
 register('cpu', () =>
-  typeof bridge === 'string' ? createWasmBackend() : createOneDnnBackend(createWasmBackend(), bridge),
+  typeof bridge === 'string'
+    ? createWasmBackend()
+    : createOneDnnBackend(createWasmBackend(), bridge),
 )
 
 export const reference = new Context('reference', 0)

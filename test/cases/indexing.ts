@@ -59,17 +59,23 @@ export const indexingRows: readonly Row[] = [
       { inputs: [[1, 5], indices([1], whole(0, 4))] },
       { inputs: [[3, 2], { shape: [3], from: whole(0, 1), fixed: true, dtype: 'int32' }] },
     ],
-    formula: ([x, i]) => build([x!.shape[0]!], (at) => get(x!, [at[0]!, clip(get(i!, at), x!.shape[1]!)])),
+    formula: ([x, i]) =>
+      build([x!.shape[0]!], (at) => get(x!, [at[0]!, clip(get(i!, at), x!.shape[1]!)])),
   }),
   row<{ depth: number; onValue?: number; offValue?: number; dtype?: string }>({
     op: 'one_hot',
     cases: [
       { inputs: [indices([4], loose(3))], attrs: { depth: 3 } },
       { inputs: [indices([2, 2], whole(0, 3))], attrs: { depth: 4, onValue: 2.5, offValue: -1 } },
-      { inputs: [{ shape: [3], from: whole(0, 1), fixed: true, dtype: 'int32' }], attrs: { depth: 2, dtype: 'int32' } },
+      {
+        inputs: [{ shape: [3], from: whole(0, 1), fixed: true, dtype: 'int32' }],
+        attrs: { depth: 2, dtype: 'int32' },
+      },
     ],
     formula: ([i], { depth, onValue = 1, offValue = 0 }) =>
-      build([...i!.shape, depth], (at) => (get(i!, at.slice(0, -1)) === at.at(-1) ? onValue : offValue)),
+      build([...i!.shape, depth], (at) =>
+        get(i!, at.slice(0, -1)) === at.at(-1) ? onValue : offValue,
+      ),
     result: (_d, { dtype }) => (dtype ?? 'float32') as 'float32',
     order: 0,
     why: 'its only input is positions',
@@ -97,9 +103,14 @@ export const indexingRows: readonly Row[] = [
     cases: [
       { inputs: [indices([3], loose(4)), [4, 2]], attrs: { inputDim: 4, outputDim: 2 } },
       { inputs: [indices([2, 3], whole(0, 4)), [5, 3]], attrs: { inputDim: 5, outputDim: 3 } },
-      { inputs: [{ shape: [], from: whole(1, 1), fixed: true, dtype: 'int32' }, [3, 2]], attrs: { inputDim: 3, outputDim: 2 } },
+      {
+        inputs: [{ shape: [], from: whole(1, 1), fixed: true, dtype: 'int32' }, [3, 2]],
+        attrs: { inputDim: 3, outputDim: 2 },
+      },
     ],
     formula: ([i, w], { inputDim }) =>
-      build([...i!.shape, w!.shape[1]!], (at) => get(w!, [clip(get(i!, at.slice(0, -1)), inputDim), at.at(-1)!])),
+      build([...i!.shape, w!.shape[1]!], (at) =>
+        get(w!, [clip(get(i!, at.slice(0, -1)), inputDim), at.at(-1)!]),
+      ),
   }),
 ]

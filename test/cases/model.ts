@@ -58,7 +58,10 @@ export const zip = (a: Arr, b: Arr, f: (x: number, y: number) => number): Arr =>
   build(broadcastShape(a.shape, b.shape), (at) => f(get(a, at), get(b, at)))
 
 /** Axes counted from the front; null means all of them. */
-export const axesOf = (rank: number, axis: number | readonly number[] | null | undefined): number[] =>
+export const axesOf = (
+  rank: number,
+  axis: number | readonly number[] | null | undefined,
+): number[] =>
   axis === null || axis === undefined
     ? Array.from({ length: rank }, (_, i) => i)
     : (typeof axis === 'number' ? [axis] : axis).map((a) => (a < 0 ? a + rank : a))

@@ -9,17 +9,23 @@ const wanted = ([x]: readonly Arr[], _a: unknown, want: readonly number[]): Arr 
   reshaped(x!, want.length === 0 ? [] : want)
 
 const permuted = (x: Arr, axes: readonly number[]): Arr =>
-  build(axes.map((a) => x.shape[a]!), (at) => {
-    const from: number[] = []
-    axes.forEach((a, i) => {
-      from[a] = at[i]!
-    })
-    return get(x, from)
-  })
+  build(
+    axes.map((a) => x.shape[a]!),
+    (at) => {
+      const from: number[] = []
+      axes.forEach((a, i) => {
+        from[a] = at[i]!
+      })
+      return get(x, from)
+    },
+  )
 
 const joined = (xs: readonly Arr[], axis: number): Arr => {
   const lengths = xs.map((x) => x.shape[axis]!)
-  const shape = xs[0]!.shape.with(axis, lengths.reduce((a, b) => a + b, 0))
+  const shape = xs[0]!.shape.with(
+    axis,
+    lengths.reduce((a, b) => a + b, 0),
+  )
   return build(shape, (at) => {
     let place = at[axis]!
     let k = 0
@@ -28,7 +34,11 @@ const joined = (xs: readonly Arr[], axis: number): Arr => {
   })
 }
 
-type Slices = { begin: readonly (number | null)[]; end: readonly (number | null)[]; step?: readonly (number | null)[] }
+type Slices = {
+  begin: readonly (number | null)[]
+  end: readonly (number | null)[]
+  step?: readonly (number | null)[]
+}
 
 export const movementRows: readonly Row[] = [
   row<{ shape: readonly number[]; reverse?: boolean }>({
@@ -48,10 +58,29 @@ export const movementRows: readonly Row[] = [
     domain: signed,
     cases: [
       { inputs: [[6], [2, 3]] },
-      { inputs: [[2, 3], [3, 1, 2]] },
+      {
+        inputs: [
+          [2, 3],
+          [3, 1, 2],
+        ],
+      },
       { inputs: [[1], []] },
-      { inputs: [[30, 7], [15, 2, 4]], attrs: { lhsBegin: 0, lhsEnd: 1, rhsBegin: 0, rhsEnd: 2 }, want: [15, 2, 7] },
-      { inputs: [[3, 4], [5, 2, 2]], attrs: { lhsBegin: -1, rhsBegin: 1 }, want: [3, 2, 2] },
+      {
+        inputs: [
+          [30, 7],
+          [15, 2, 4],
+        ],
+        attrs: { lhsBegin: 0, lhsEnd: 1, rhsBegin: 0, rhsEnd: 2 },
+        want: [15, 2, 7],
+      },
+      {
+        inputs: [
+          [3, 4],
+          [5, 2, 2],
+        ],
+        attrs: { lhsBegin: -1, rhsBegin: 1 },
+        want: [3, 2, 2],
+      },
     ],
     formula: ([x, y], _attrs, want) => reshaped(x!, want.length > 0 ? want : y!.shape),
     ints,
@@ -74,7 +103,10 @@ export const movementRows: readonly Row[] = [
     ],
     formula: ([x], { axes }) => {
       const rank = x!.shape.length
-      return permuted(x!, axes ? axes.map((a) => norm(a, rank)) : x!.shape.map((_, i) => rank - 1 - i))
+      return permuted(
+        x!,
+        axes ? axes.map((a) => norm(a, rank)) : x!.shape.map((_, i) => rank - 1 - i),
+      )
     },
     ints,
   }),
@@ -89,15 +121,23 @@ export const movementRows: readonly Row[] = [
     formula: ([x], { dim1, dim2 }) => {
       const rank = x!.shape.length
       const [p, q] = [norm(dim1, rank), norm(dim2, rank)]
-      return permuted(x!, x!.shape.map((_, i) => (i === p ? q : i === q ? p : i)))
+      return permuted(
+        x!,
+        x!.shape.map((_, i) => (i === p ? q : i === q ? p : i)),
+      )
     },
     ints,
   }),
   row<{ axis: number }>({
     op: 'expand_dims',
     domain: signed,
-    cases: [{ inputs: [[2, 3]], attrs: { axis: 1 } }, { inputs: [[4]], attrs: { axis: -1 } }, { inputs: [[]], attrs: { axis: 0 } }],
-    formula: ([x], { axis }) => reshaped(x!, x!.shape.toSpliced(norm(axis, x!.shape.length + 1), 0, 1)),
+    cases: [
+      { inputs: [[2, 3]], attrs: { axis: 1 } },
+      { inputs: [[4]], attrs: { axis: -1 } },
+      { inputs: [[]], attrs: { axis: 0 } },
+    ],
+    formula: ([x], { axis }) =>
+      reshaped(x!, x!.shape.toSpliced(norm(axis, x!.shape.length + 1), 0, 1)),
     ints,
   }),
   row<{ axis?: number | readonly number[] | null }>({
@@ -110,7 +150,10 @@ export const movementRows: readonly Row[] = [
     ],
     formula: ([x], { axis }) => {
       const named = axesOf(x!.shape.length, axis)
-      return reshaped(x!, x!.shape.filter((d, i) => !(d === 1 && named.includes(i))))
+      return reshaped(
+        x!,
+        x!.shape.filter((d, i) => !(d === 1 && named.includes(i))),
+      )
     },
     ints,
   }),
@@ -140,9 +183,22 @@ export const movementRows: readonly Row[] = [
     op: 'broadcast_like',
     domain: signed,
     cases: [
-      { inputs: [[1, 3], [2, 3]], want: [2, 3] },
+      {
+        inputs: [
+          [1, 3],
+          [2, 3],
+        ],
+        want: [2, 3],
+      },
       { inputs: [[3], [2, 3]], want: [2, 3] },
-      { inputs: [[1, 2], [5, 4]], attrs: { lhsAxes: [0], rhsAxes: [1] }, want: [4, 2] },
+      {
+        inputs: [
+          [1, 2],
+          [5, 4],
+        ],
+        attrs: { lhsAxes: [0], rhsAxes: [1] },
+        want: [4, 2],
+      },
     ],
     formula: ([x], _a, want) => build(want, (at) => get(x!, at)),
     ints,
@@ -157,7 +213,12 @@ export const movementRows: readonly Row[] = [
     ],
     formula: ([x], { axis }) => {
       const turned = axesOf(x!.shape.length, axis)
-      return build(x!.shape, (at) => get(x!, at.map((v, i) => (turned.includes(i) ? x!.shape[i]! - 1 - v : v))))
+      return build(x!.shape, (at) =>
+        get(
+          x!,
+          at.map((v, i) => (turned.includes(i) ? x!.shape[i]! - 1 - v : v)),
+        ),
+      )
     },
     ints,
   }),
@@ -175,7 +236,14 @@ export const movementRows: readonly Row[] = [
       while (shape.length < times.length) shape.unshift(1)
       while (times.length < shape.length) times.unshift(1)
       const source = reshaped(x!, shape)
-      return build(shape.map((d, i) => d * times[i]!), (at) => get(source, at.map((v, i) => v % shape[i]!)))
+      return build(
+        shape.map((d, i) => d * times[i]!),
+        (at) =>
+          get(
+            source,
+            at.map((v, i) => v % shape[i]!),
+          ),
+      )
     },
     ints,
   }),
@@ -207,8 +275,17 @@ export const movementRows: readonly Row[] = [
       { inputs: [[3]], attrs: { begin: [2], end: [1] } },
     ],
     formula: ([x], { begin, end, step = [] }) => {
-      const picks = x!.shape.map((d, i) => sliceRange(d, begin[i] ?? null, end[i] ?? null, step[i] ?? null))
-      return build(picks.map((p) => p.length), (at) => get(x!, at.map((v, i) => picks[i]![v]!)))
+      const picks = x!.shape.map((d, i) =>
+        sliceRange(d, begin[i] ?? null, end[i] ?? null, step[i] ?? null),
+      )
+      return build(
+        picks.map((p) => p.length),
+        (at) =>
+          get(
+            x!,
+            at.map((v, i) => picks[i]![v]!),
+          ),
+      )
     },
     ints,
   }),
@@ -231,9 +308,29 @@ export const movementRows: readonly Row[] = [
     op: 'slice_like',
     domain: signed,
     cases: [
-      { inputs: [[4, 5], [2, 3]], want: [2, 3] },
-      { inputs: [[4, 5], [2, 3]], attrs: { axes: [1] }, want: [4, 3] },
-      { inputs: [[4, 5, 2], [2, 3]], attrs: { axes: [0, 1] }, want: [2, 3, 2] },
+      {
+        inputs: [
+          [4, 5],
+          [2, 3],
+        ],
+        want: [2, 3],
+      },
+      {
+        inputs: [
+          [4, 5],
+          [2, 3],
+        ],
+        attrs: { axes: [1] },
+        want: [4, 3],
+      },
+      {
+        inputs: [
+          [4, 5, 2],
+          [2, 3],
+        ],
+        attrs: { axes: [0, 1] },
+        want: [2, 3, 2],
+      },
     ],
     formula: ([x], _a, want) => build(want, (at) => get(x!, at)),
     ints,
@@ -260,11 +357,34 @@ export const movementRows: readonly Row[] = [
     op: 'Concat',
     domain: signed,
     cases: [
-      { inputs: [[2, 1], [2, 3]] },
-      { inputs: [[2, 3], [1, 3], [3, 3]], attrs: { dim: 0 } },
-      { inputs: [[2, 2, 2], [2, 2, 1]], attrs: { dim: -1 } },
+      {
+        inputs: [
+          [2, 1],
+          [2, 3],
+        ],
+      },
+      {
+        inputs: [
+          [2, 3],
+          [1, 3],
+          [3, 3],
+        ],
+        attrs: { dim: 0 },
+      },
+      {
+        inputs: [
+          [2, 2, 2],
+          [2, 2, 1],
+        ],
+        attrs: { dim: -1 },
+      },
       { inputs: [[2, 2]] },
-      { inputs: [[2, 0], [2, 2]] },
+      {
+        inputs: [
+          [2, 0],
+          [2, 2],
+        ],
+      },
     ],
     formula: (xs, { dim = 1 }) => joined(xs, norm(dim, xs[0]!.shape.length)),
     ints,
@@ -274,13 +394,29 @@ export const movementRows: readonly Row[] = [
     domain: signed,
     cases: [
       { inputs: [[3], [3]] },
-      { inputs: [[2, 3], [2, 3], [2, 3]], attrs: { axis: 1 } },
-      { inputs: [[2, 3], [2, 3]], attrs: { axis: -1 } },
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: { axis: 1 },
+      },
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: { axis: -1 },
+      },
       { inputs: [[], []] },
     ],
     formula: (xs, { axis = 0 }) => {
       const a = norm(axis, xs[0]!.shape.length + 1)
-      return joined(xs.map((x) => reshaped(x, x.shape.toSpliced(a, 0, 1))), a)
+      return joined(
+        xs.map((x) => reshaped(x, x.shape.toSpliced(a, 0, 1))),
+        a,
+      )
     },
     ints,
   }),

@@ -62,12 +62,18 @@ export type Row = RowOf<any>
 /** Writes a row with its attributes typed. */
 export const row = <A = object>(r: RowOf<A>): Row => r
 
-export const between = (lo: number, hi: number): Domain => (u) => lo + (hi - lo) * u
+export const between =
+  (lo: number, hi: number): Domain =>
+  (u) =>
+    lo + (hi - lo) * u
 /** Both signs, away from 0. */
 export const signed: Domain = (u) => (u < 0.5 ? -2 + 3.6 * u : 0.2 + 3.6 * (u - 0.5))
 export const positive = between(0.3, 3)
 /** Integers from lo to hi. */
-export const whole = (lo: number, hi: number): Domain => (u) => lo + Math.floor(u * (hi - lo + 1))
+export const whole =
+  (lo: number, hi: number): Domain =>
+  (u) =>
+    lo + Math.floor(u * (hi - lo + 1))
 /** Both signs, away from integers and from halves. */
 export const fractional: Domain = (u) => {
   const k = Math.floor(u * 8)

@@ -33,7 +33,11 @@ function inputsOf(row: Row, c: Case<unknown>, dtype: DType, at: number): Input[]
     const domain = own.from ?? (isFloat(dtype) ? row.domain : row.ints?.domain) ?? between(0, 5)
     const type = own.dtype ?? dtype
     const drawn = own.values ?? spread(sizeOf(own.shape), random).map(domain)
-    return { value: { shape: own.shape, data: drawn.map((v) => stored(v, type)) }, dtype: type, fixed: own.fixed ?? false }
+    return {
+      value: { shape: own.shape, data: drawn.map((v) => stored(v, type)) },
+      dtype: type,
+      fixed: own.fixed ?? false,
+    }
   })
 }
 
@@ -58,16 +62,29 @@ export function put({ shape, data }: Arr, dtype: DType, context: Context): NDArr
 }
 
 /** The elements of an array as plain numbers. */
-export const take = (x: NDArray): Arr => ({ shape: x.shape, data: Array.from(x.asTypedArraySync(), Number) })
+export const take = (x: NDArray): Arr => ({
+  shape: x.shape,
+  data: Array.from(x.asTypedArraySync(), Number),
+})
 
-export function call(op: OpDef, inputs: readonly Tensor[], attrs: Attrs | undefined, context: Context): NDArray[] {
+export function call(
+  op: OpDef,
+  inputs: readonly Tensor[],
+  attrs: Attrs | undefined,
+  context: Context,
+): NDArray[] {
   return withFrame({ context }, () => applyAll(op, inputs, attrs)) as NDArray[]
 }
 
 const opOf = (row: Row): OpDef => findOp(row.op)!
-const listOf = (out: Arr | readonly Arr[]): readonly Arr[] => (Array.isArray(out) ? out : [out as Arr])
-const formulaOf = (row: Row, xs: readonly Arr[], attrs: unknown, want: readonly number[] = []): readonly Arr[] =>
-  listOf(row.formula!(xs, attrs ?? {}, want))
+const listOf = (out: Arr | readonly Arr[]): readonly Arr[] =>
+  Array.isArray(out) ? out : [out as Arr]
+const formulaOf = (
+  row: Row,
+  xs: readonly Arr[],
+  attrs: unknown,
+  want: readonly number[] = [],
+): readonly Arr[] => listOf(row.formula!(xs, attrs ?? {}, want))
 
 /** Equal within a tolerance relative to 1 + |want|; infinities and NaN must be the same. */
 export function expectClose(got: Arr, want: Arr, tolerance: number, what: string): void {
@@ -75,7 +92,10 @@ export function expectClose(got: Arr, want: Arr, tolerance: number, what: string
   got.data.forEach((g, i) => {
     const w = want.data[i]!
     const same = Object.is(g, w) || Math.abs(g - w) <= tolerance * (1 + Math.abs(w))
-    if (!same) expect.fail(`${what}: element ${i} is ${g}, not ${w}\n got ${got.data.slice(0, 24)}\nwant ${want.data.slice(0, 24)}`)
+    if (!same)
+      expect.fail(
+        `${what}: element ${i} is ${g}, not ${w}\n got ${got.data.slice(0, 24)}\nwant ${want.data.slice(0, 24)}`,
+      )
   })
 }
 
@@ -87,8 +107,18 @@ export function checkValues(row: Row, dtype: DType, context: Context): void {
   const tolerance = dtype === 'float64' ? (row.tol64 ?? 1e-12) : (row.tol32 ?? 1e-5)
   row.cases.forEach((c, at) => {
     const inputs = inputsOf(row, c, dtype, at)
-    const outs = call(opOf(row), inputs.map((x) => put(x.value, x.dtype, context)), c.attrs as Attrs, context)
-    const want = formulaOf(row, inputs.map((x) => x.value), c.attrs, c.want)
+    const outs = call(
+      opOf(row),
+      inputs.map((x) => put(x.value, x.dtype, context)),
+      c.attrs as Attrs,
+      context,
+    )
+    const want = formulaOf(
+      row,
+      inputs.map((x) => x.value),
+      c.attrs,
+      c.want,
+    )
     const resultType = row.result?.(dtype, c.attrs ?? {}) ?? dtype
     expect(outs.length, `${name(row, c)}: results`).toBe(want.length)
     outs.forEach((out, k) => {
@@ -119,9 +149,16 @@ export function checkInts(row: Row, context: Context): void {
     row.cases.forEach((c, at) => {
       const attrs = (ints.attrs && c.attrs ? ints.attrs(c.attrs) : c.attrs) as Attrs | undefined
       const inputs = inputsOf(row, { ...c, inputs: (c.inputs ?? []).map(plain) }, dtype, at)
-      const outs = call(opOf(row), inputs.map((x) => put(x.value, x.dtype, context)), attrs, context)
+      const outs = call(
+        opOf(row),
+        inputs.map((x) => put(x.value, x.dtype, context)),
+        attrs,
+        context,
+      )
       const values = inputs.map((x) => x.value)
-      const want = ints.formula ? listOf(ints.formula(values, attrs ?? {}, dtype)) : formulaOf(row, values, attrs, c.want)
+      const want = ints.formula
+        ? listOf(ints.formula(values, attrs ?? {}, dtype))
+        : formulaOf(row, values, attrs, c.want)
       const resultType = row.result?.(dtype, attrs ?? {}) ?? dtype
       outs.forEach((out, k) => {
         const { data } = take(out)
@@ -133,7 +170,10 @@ export function checkInts(row: Row, context: Context): void {
           // A float next to an integer may be cut off on either side of it.
           const edge = !Number.isInteger(w) && Math.abs(w - Math.round(w)) < 1e-5
           const near = edge && Math.abs(data[i]! - w) < 1.1
-          if (!near) expect(data[i], `${what}: element ${i} of ${values.map((v) => `[${v.data}]`)}`).toBe(stored(w, out.dtype) + 0)
+          if (!near)
+            expect(data[i], `${what}: element ${i} of ${values.map((v) => `[${v.data}]`)}`).toBe(
+              stored(w, out.dtype) + 0,
+            )
         })
       })
     })
@@ -141,12 +181,15 @@ export function checkInts(row: Row, context: Context): void {
 }
 
 /** Inputs whose values are given keep their place but lose them where dtypes differ (NaN has no integer). */
-const plain = (spec: InputSpec): InputSpec =>
-  'shape' in spec && !spec.fixed ? spec.shape : spec
+const plain = (spec: InputSpec): InputSpec => ('shape' in spec && !spec.fixed ? spec.shape : spec)
 
-const direction = (shape: readonly number[], random: () => number): Arr => build(shape, () => 2 * random() - 1)
+const direction = (shape: readonly number[], random: () => number): Arr =>
+  build(shape, () => 2 * random() - 1)
 const dotOf = (a: Arr, b: Arr): number => a.data.reduce((s, v, i) => s + v * b.data[i]!, 0)
-const moved = (x: Arr, along: Arr, by: number): Arr => ({ shape: x.shape, data: x.data.map((v, i) => v + by * along.data[i]!) })
+const moved = (x: Arr, along: Arr, by: number): Arr => ({
+  shape: x.shape,
+  data: x.data.map((v, i) => v + by * along.data[i]!),
+})
 
 /** Gradients of random projections, first and second order, against central differences in float64. */
 export function checkGradients(row: Row): void {
@@ -156,7 +199,12 @@ export function checkGradients(row: Row): void {
     const free = inputs.flatMap((x, i) => (x.fixed || !isFloat(x.dtype) ? [] : [i]))
     if (order === 0 || free.length === 0) return
     const random = generator(77 + at)
-    const shapes = formulaOf(row, inputs.map((x) => x.value), c.attrs, c.want).map((o) => o.shape)
+    const shapes = formulaOf(
+      row,
+      inputs.map((x) => x.value),
+      c.attrs,
+      c.want,
+    ).map((o) => o.shape)
     const heads = shapes.map((s) => put(direction(s, random), 'float64', reference))
     const v = free.map((i) => direction(inputs[i]!.value.shape, random))
     const w = free.map((i) => direction(inputs[i]!.value.shape, random))
@@ -173,7 +221,11 @@ export function checkGradients(row: Row): void {
       if (depth === 0) return [f.asScalarSync()]
       const first = record(() => grad(f, variables, { createGraph: true }))
       const along = first.map((g, k) => dotOf(take(g), v[k]!))
-      const sums = [f.asScalarSync(), along.reduce((a, b) => a + b, 0), first.reduce((s, g, k) => s + dotOf(take(g), w[k]!), 0)]
+      const sums = [
+        f.asScalarSync(),
+        along.reduce((a, b) => a + b, 0),
+        first.reduce((s, g, k) => s + dotOf(take(g), w[k]!), 0),
+      ]
       if (depth === 1) return sums
       const vs = v.map((d) => put(d, 'float64', reference))
       const g = record(() => project(first, vs))
@@ -187,7 +239,8 @@ export function checkGradients(row: Row): void {
     const what = name(row, c)
     const numeric = (above[0]! - below[0]!) / (2 * h)
     expectNear(slope!, numeric, 1e-6, `${what}: first derivative`)
-    if (order === 2) expectNear(bend!, (above[1]! - below[1]!) / (2 * h), 1e-5, `${what}: second derivative`)
+    if (order === 2)
+      expectNear(bend!, (above[1]! - below[1]!) / (2 * h), 1e-5, `${what}: second derivative`)
   })
 }
 
@@ -196,7 +249,8 @@ function secondOrZero(head: NDArray, x: NDArray): Arr {
   try {
     return take(grad(head, [x], { retainGraph: true })[0]!)
   } catch (e) {
-    if (e instanceof MXNetError && e.message.includes('is not behind the heads')) return build(x.shape, () => 0)
+    if (e instanceof MXNetError && e.message.includes('is not behind the heads'))
+      return build(x.shape, () => 0)
     throw e
   }
 }
@@ -205,7 +259,8 @@ const project = (outs: readonly NDArray[], heads: readonly NDArray[]): NDArray =
   outs.map((o, k) => ops.sum(ops.multiply(o, heads[k]!))).reduce((a, b) => ops.add(a, b))
 
 function expectNear(got: number, want: number, tolerance: number, what: string): void {
-  if (!(Math.abs(got - want) <= tolerance * (1 + Math.abs(want)))) expect.fail(`${what} is ${got}, differences give ${want}`)
+  if (!(Math.abs(got - want) <= tolerance * (1 + Math.abs(want))))
+    expect.fail(`${what} is ${got}, differences give ${want}`)
 }
 
 /** A map that changes nothing but must be computed: doubling and halving is exact. */
@@ -220,14 +275,18 @@ export function checkFusion(row: Row, dtype: DType, context: Context): void {
   const tolerance = dtype === 'float64' ? 1e-12 : 1e-5
   row.cases.forEach((c, at) => {
     const inputs = inputsOf(row, c, dtype, at).map((x) => put(x.value, x.dtype, context))
-    const attrs = opOf(row).spec.traits?.trains ? { ...(c.attrs as Attrs), training: false } : (c.attrs as Attrs | undefined)
+    const attrs = opOf(row).spec.traits?.trains
+      ? { ...(c.attrs as Attrs), training: false }
+      : (c.attrs as Attrs | undefined)
     if (opOf(row).spec.traits?.random) return
     const eager = call(opOf(row), inputs, attrs, context)
     const inner = (xs: readonly Tensor[]): Tensor[] => applyAll(opOf(row), xs.map(nudge), attrs)
     const program = (body: (xs: readonly Tensor[]) => Tensor[]): NDArray[] =>
       call(new OpDef({ name: 'program', inputs: ['...data'], body }), inputs, undefined, context)
     const folded = program((xs) => inner(xs).map(nudge))
-    eager.forEach((e, k) => expectClose(take(folded[k]!), take(e), tolerance, `${name(row, c)} folded`))
+    eager.forEach((e, k) =>
+      expectClose(take(folded[k]!), take(e), tolerance, `${name(row, c)} folded`),
+    )
     const n = eager.length
     const stored = program((xs) => {
       const outs = inner(xs)
@@ -237,7 +296,9 @@ export function checkFusion(row: Row, dtype: DType, context: Context): void {
       expectClose(take(stored[k]!), take(e), tolerance, `${name(row, c)} stored`)
       expectClose(take(stored[k + n]!), take(e), tolerance, `${name(row, c)} stored and finished`)
     })
-    inputs.forEach((x, k) => expectClose(take(stored[2 * n + k]!), take(x), 0, `${name(row, c)} input`))
+    inputs.forEach((x, k) =>
+      expectClose(take(stored[2 * n + k]!), take(x), 0, `${name(row, c)} input`),
+    )
   })
 }
 
@@ -248,12 +309,24 @@ const arrangements: Record<string, (x: Arr, dtype: DType, context: Context) => N
     return ops.transpose(put(turned, dtype, context))
   },
   reversed: (x, dtype, context) => {
-    const back = build(x.shape, (at) => get(x, at.map((v, i) => x.shape[i]! - 1 - v)))
+    const back = build(x.shape, (at) =>
+      get(
+        x,
+        at.map((v, i) => x.shape[i]! - 1 - v),
+      ),
+    )
     return put(back, dtype, context).at(...x.shape.map(() => '::-1'))
   },
   spaced: (x, dtype, context) => {
-    const wide = build(x.shape.map((d) => 2 * d + 1), (at) =>
-      at.every((v) => v % 2 === 1) ? get(x, at.map((v) => (v - 1) / 2)) : 99,
+    const wide = build(
+      x.shape.map((d) => 2 * d + 1),
+      (at) =>
+        at.every((v) => v % 2 === 1)
+          ? get(
+              x,
+              at.map((v) => (v - 1) / 2),
+            )
+          : 99,
     )
     return put(wide, dtype, context).at(...x.shape.map((d) => `1:${2 * d}:2`))
   },
@@ -268,11 +341,17 @@ export function checkStrides(row: Row, dtype: DType, context: Context): void {
     const compare = (arrays: readonly NDArray[], dense: readonly NDArray[], how: string): void => {
       const want = call(opOf(row), dense, attrs, context)
       const got = call(opOf(row), arrays, attrs, context)
-      got.forEach((g, k) => expectClose(take(g), take(want[k]!), tolerance, `${name(row, c)} ${how}`))
+      got.forEach((g, k) =>
+        expectClose(take(g), take(want[k]!), tolerance, `${name(row, c)} ${how}`),
+      )
     }
     const dense = inputs.map((x) => put(x.value, x.dtype, context))
     for (const how in arrangements) {
-      compare(inputs.map((x) => arrangements[how]!(x.value, x.dtype, context)), dense, how)
+      compare(
+        inputs.map((x) => arrangements[how]!(x.value, x.dtype, context)),
+        dense,
+        how,
+      )
     }
     // Only the first input may repeat its first row: positions and weights stay what they are.
     const [first, ...rest] = dense
@@ -288,16 +367,26 @@ export function checkEdges(row: Row, context: Context): void {
   const change: Record<string, (shape: readonly number[]) => readonly number[]> = {
     'no rows': (s) => s.map((d, i) => (i === 0 ? 0 : d)),
     'no columns': (s) => s.map((d, i) => (i === s.length - 1 ? 0 : d)),
-    'nothing': (s) => s.map(() => 0),
-    'scalars': () => [],
+    nothing: (s) => s.map(() => 0),
+    scalars: () => [],
   }
   for (const how in change) {
     row.cases.forEach((c, at) => {
-      const inputs = inputsOf(row, { ...c, inputs: (c.inputs ?? []).map((s) => reshapedSpec(s, change[how]!(shapeOf(s)))) }, 'float32', at)
+      const inputs = inputsOf(
+        row,
+        { ...c, inputs: (c.inputs ?? []).map((s) => reshapedSpec(s, change[how]!(shapeOf(s)))) },
+        'float32',
+        at,
+      )
       const what = `${name(row, c)} with ${how}`
       let outs: NDArray[]
       try {
-        outs = call(opOf(row), inputs.map((x) => put(x.value, x.dtype, context)), c.attrs as Attrs, context)
+        outs = call(
+          opOf(row),
+          inputs.map((x) => put(x.value, x.dtype, context)),
+          c.attrs as Attrs,
+          context,
+        )
       } catch (e) {
         if (!(e instanceof MXNetError)) expect.fail(`${what}: ${String((e as Error).stack)}`)
         expect(e.message, what).toMatch(/^\[[^\]]+\] .{10,}/)
@@ -306,11 +395,19 @@ export function checkEdges(row: Row, context: Context): void {
       const read = outs.map(take)
       let want: readonly Arr[] | null = null
       try {
-        want = row.formula ? formulaOf(row, inputs.map((x) => x.value), c.attrs, c.want) : null
+        want = row.formula
+          ? formulaOf(
+              row,
+              inputs.map((x) => x.value),
+              c.attrs,
+              c.want,
+            )
+          : null
       } catch {
         // The plain formula has nothing to say here.
       }
-      if (c.want === undefined) want?.forEach((w, k) => expectClose(read[k]!, w, row.tol32 ?? 1e-5, what))
+      if (c.want === undefined)
+        want?.forEach((w, k) => expectClose(read[k]!, w, row.tol32 ?? 1e-5, what))
     })
   }
 }
@@ -335,23 +432,33 @@ export function checkErrors(row: Row): void {
     }
     expect(error, `${row.op}: ${what} is accepted`).not.toBeNull()
     expect(error, `${row.op}: ${what}: ${String(error)}`).toBeInstanceOf(MXNetError)
-    expect((error as MXNetError).message.startsWith(`[${row.op}] `), `${what}: ${(error as Error).message}`).toBe(true)
+    expect(
+      (error as MXNetError).message.startsWith(`[${row.op}] `),
+      `${what}: ${(error as Error).message}`,
+    ).toBe(true)
   }
   const attrs = c.attrs as Attrs | undefined
   refused('an unknown attribute', () => call(op, inputs, { ...attrs, nonsense: 1 }, reference))
   for (const key in op.schema) {
-    refused(`attribute ${key} of a wrong type`, () => call(op, inputs, { ...attrs, [key]: () => 0 }, reference))
-    refused(`attribute ${key} as text`, () => call(op, inputs, { ...attrs, [key]: 'nonsense' }, reference))
+    refused(`attribute ${key} of a wrong type`, () =>
+      call(op, inputs, { ...attrs, [key]: () => 0 }, reference),
+    )
+    refused(`attribute ${key} as text`, () =>
+      call(op, inputs, { ...attrs, [key]: 'nonsense' }, reference),
+    )
   }
   if (op.minInputs > 0) {
     refused('no input', () => call(op, [], attrs, reference))
     refused('a string', () => call(op, ['x' as never, ...inputs.slice(1)], attrs, reference))
-    refused('a plain array', () => call(op, [[1, 2] as never, ...inputs.slice(1)], attrs, reference))
-    refused('a missing input', () => call(op, [null as never, ...inputs.slice(1)], attrs, reference))
+    refused('a plain array', () =>
+      call(op, [[1, 2] as never, ...inputs.slice(1)], attrs, reference),
+    )
+    refused('a missing input', () =>
+      call(op, [null as never, ...inputs.slice(1)], attrs, reference),
+    )
   }
   if (op.maxInputs < 9) {
     const many = Array.from({ length: 9 }, () => zeros([2], { ctx: reference }))
     refused('too many inputs', () => call(op, many, attrs, reference))
   }
 }
-

@@ -1,7 +1,17 @@
 /** Rows: elementwise operators of one array. */
 
 import { type Arr, map } from './model.ts'
-import { allInts, between, type Domain, fractional, positive, type Row, row, signed, whole } from './row.ts'
+import {
+  allInts,
+  between,
+  type Domain,
+  fractional,
+  positive,
+  type Row,
+  row,
+  signed,
+  whole,
+} from './row.ts'
 
 /** erf by Simpson's rule, independent of the library's series. */
 export function erf(x: number): number {
@@ -34,7 +44,12 @@ function lgamma(x: number): number {
 const gamma = (x: number): number =>
   x > 0 ? Math.exp(lgamma(x)) : Math.PI / (Math.sin(Math.PI * x) * gamma(1 - x))
 
-const shapes = [{ inputs: [[2, 3]] }, { inputs: [[5]] }, { inputs: [[2, 1, 3, 2]] }, { inputs: [[]] }]
+const shapes = [
+  { inputs: [[2, 3]] },
+  { inputs: [[5]] },
+  { inputs: [[2, 1, 3, 2]] },
+  { inputs: [[]] },
+]
 
 const unary = (
   op: string,
@@ -81,8 +96,13 @@ export const unaryRows: readonly Row[] = [
   row<{ alpha?: number; beta?: number }>({
     op: 'hard_sigmoid',
     domain: signed,
-    cases: [{ inputs: [[7]] }, { inputs: [[2, 3]], attrs: { alpha: 0.7 } }, { inputs: [[4]], attrs: { alpha: 1, beta: 0.1 } }],
-    formula: ([x], { alpha = 0.2, beta = 0.5 }) => map(x!, (v) => Math.min(Math.max(alpha * v + beta, 0), 1)),
+    cases: [
+      { inputs: [[7]] },
+      { inputs: [[2, 3]], attrs: { alpha: 0.7 } },
+      { inputs: [[4]], attrs: { alpha: 1, beta: 0.1 } },
+    ],
+    formula: ([x], { alpha = 0.2, beta = 0.5 }) =>
+      map(x!, (v) => Math.min(Math.max(alpha * v + beta, 0), 1)),
   }),
   unary('abs', Math.abs, signed, { ints: numbers }),
   unary('sign', sign, signed, { ints: numbers }),
@@ -118,8 +138,12 @@ export const unaryRows: readonly Row[] = [
   unary('arctan', (x) => Math.atan2(x, 1), signed, { intDomain: small }),
   unary('sinh', (x) => (Math.exp(x) - Math.exp(-x)) / 2, signed, { intDomain: small }),
   unary('cosh', (x) => (Math.exp(x) + Math.exp(-x)) / 2, signed, { intDomain: small }),
-  unary('arcsinh', (x) => sign(x) * Math.log(Math.abs(x) + Math.sqrt(x * x + 1)), signed, { intDomain: small }),
-  unary('arccosh', (x) => Math.log(x + Math.sqrt(x * x - 1)), between(1.2, 4), { intDomain: whole(2, 9) }),
+  unary('arcsinh', (x) => sign(x) * Math.log(Math.abs(x) + Math.sqrt(x * x + 1)), signed, {
+    intDomain: small,
+  }),
+  unary('arccosh', (x) => Math.log(x + Math.sqrt(x * x - 1)), between(1.2, 4), {
+    intDomain: whole(2, 9),
+  }),
   unary('arctanh', (x) => Math.log((1 + x) / (1 - x)) / 2, between(-0.9, 0.9)),
   unary('erf', erf, signed, { intDomain: small }),
   unary('erfinv', erfinv, between(-0.95, 0.95), { tol64: 1e-11 }),
@@ -143,9 +167,29 @@ export const unaryRows: readonly Row[] = [
     result: (_dtype, { dtype }) => dtype as 'int32',
     ints: { dtypes: [...allInts, 'bool'], domain: whole(0, 2) },
   }),
-  row({ op: '_copy', cases: shapes, domain: signed, formula: same, ints: { dtypes: [...allInts, 'bool'] } }),
-  row({ op: 'BlockGrad', cases: shapes, domain: signed, formula: same, order: 0, why: 'it blocks gradients on purpose' }),
-  row({ op: 'make_loss', cases: shapes, domain: signed, formula: same, order: 0, why: 'its gradient is 1 whatever follows' }),
+  row({
+    op: '_copy',
+    cases: shapes,
+    domain: signed,
+    formula: same,
+    ints: { dtypes: [...allInts, 'bool'] },
+  }),
+  row({
+    op: 'BlockGrad',
+    cases: shapes,
+    domain: signed,
+    formula: same,
+    order: 0,
+    why: 'it blocks gradients on purpose',
+  }),
+  row({
+    op: 'make_loss',
+    cases: shapes,
+    domain: signed,
+    formula: same,
+    order: 0,
+    why: 'its gradient is 1 whatever follows',
+  }),
   row<{ aMin: number; aMax: number }>({
     op: 'clip',
     domain: signed,
@@ -157,6 +201,16 @@ export const unaryRows: readonly Row[] = [
     formula: ([x], { aMin, aMax }) => map(x!, (v) => (v < aMin ? aMin : v > aMax ? aMax : v)),
     ints: { dtypes: allInts, domain: whole(0, 9), attrs: () => ({ aMin: 2, aMax: 5 }) },
   }),
-  row({ op: 'zeros_like', cases: shapes, formula: ([x]) => map(x!, () => 0), ints: { dtypes: [...allInts, 'bool'] } }),
-  row({ op: 'ones_like', cases: shapes, formula: ([x]) => map(x!, () => 1), ints: { dtypes: [...allInts, 'bool'] } }),
+  row({
+    op: 'zeros_like',
+    cases: shapes,
+    formula: ([x]) => map(x!, () => 0),
+    ints: { dtypes: [...allInts, 'bool'] },
+  }),
+  row({
+    op: 'ones_like',
+    cases: shapes,
+    formula: ([x]) => map(x!, () => 1),
+    ints: { dtypes: [...allInts, 'bool'] },
+  }),
 ]

@@ -10,7 +10,8 @@ interface Common {
   clipGradient?: number
 }
 
-const clipped = (g: number, limit = -1): number => (limit < 0 ? g : Math.max(-limit, Math.min(limit, g)))
+const clipped = (g: number, limit = -1): number =>
+  limit < 0 ? g : Math.max(-limit, Math.min(limit, g))
 const each = (xs: readonly Arr[], f: (...v: number[]) => number[]): Arr[] => {
   const count = xs.length - 1
   return Array.from({ length: count }, (_, k) =>
@@ -24,7 +25,13 @@ export const updateRows: readonly Row[] = [
     op: 'sgd_update',
     domain: signed,
     cases: [
-      { inputs: [[2, 3], [2, 3]], attrs: { lr: 0.1 } },
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: { lr: 0.1 },
+      },
       { inputs: [[4], [4]], attrs: { lr: 0.5, wd: 0.01, rescaleGrad: 0.25 } },
       { inputs: [[5], [5]], attrs: { lr: 0.5, wd: 0.1, clipGradient: 0.7 } },
     ],
@@ -35,7 +42,14 @@ export const updateRows: readonly Row[] = [
     op: 'sgd_mom_update',
     domain: signed,
     cases: [
-      { inputs: [[2, 3], [2, 3], [2, 3]], attrs: { lr: 0.1 } },
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: { lr: 0.1 },
+      },
       { inputs: [[4], [4], [4]], attrs: { lr: 0.5, wd: 0.01, rescaleGrad: 0.25, momentum: 0.9 } },
       { inputs: [[5], [5], [5]], attrs: { lr: 0.5, wd: 0.1, clipGradient: 0.7, momentum: 0.5 } },
     ],
@@ -50,10 +64,19 @@ export const updateRows: readonly Row[] = [
     domain: signed,
     cases: [
       { inputs: [[4], [4], [4], square], attrs: { lr: 0.1 } },
-      { inputs: [[4], [4], [4], square], attrs: { lr: 0.01, wd: 0.1, rescaleGrad: 0.5, epsilon: 1e-3 } },
-      { inputs: [[4], [4], [4], square], attrs: { lr: 0.1, wd: 0.1, clipGradient: 0.7, beta1: 0.5, beta2: 0.6 } },
+      {
+        inputs: [[4], [4], [4], square],
+        attrs: { lr: 0.01, wd: 0.1, rescaleGrad: 0.5, epsilon: 1e-3 },
+      },
+      {
+        inputs: [[4], [4], [4], square],
+        attrs: { lr: 0.1, wd: 0.1, clipGradient: 0.7, beta1: 0.5, beta2: 0.6 },
+      },
     ],
-    formula: (xs, { lr, wd = 0, rescaleGrad = 1, clipGradient, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }) =>
+    formula: (
+      xs,
+      { lr, wd = 0, rescaleGrad = 1, clipGradient, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 },
+    ) =>
       each(xs, (w, g, m, v) => {
         const pull = clipped(rescaleGrad * g! + wd * w!, clipGradient)
         const mean = beta1 * m! + (1 - beta1) * pull

@@ -31,10 +31,20 @@ const bodies: readonly [string, (x: Tensor, y: Tensor) => Tensor][] = [
   ['a product', (x, y) => nd.dot(x, y)],
   ['a product with itself', (x) => nd.dot(x, x)],
   ['a gather', (x, y) => nd.take(x, nd.sliceAxis(y, { axis: 1, begin: 0, end: 1 }).reshape([-1]))],
-  ['pieces', (x) => nd.concat(nd.sliceAxis(x, { axis: 0, begin: 1, end: 3 }), nd.sliceAxis(x, { axis: 0, begin: 0, end: 1 }), { dim: 0 })],
+  [
+    'pieces',
+    (x) =>
+      nd.concat(
+        nd.sliceAxis(x, { axis: 0, begin: 1, end: 3 }),
+        nd.sliceAxis(x, { axis: 0, begin: 0, end: 1 }),
+        { dim: 0 },
+      ),
+  ],
 ]
 
-describe.each(backends.filter((b) => b.skip === null).map((b) => [String(b.context), b.context] as const))('on %s', (_n, ctx) => {
+describe.each(
+  backends.filter((b) => b.skip === null).map((b) => [String(b.context), b.context] as const),
+)('on %s', (_n, ctx) => {
   const fresh = (): [NDArray, NDArray] => [
     arange(9, null, 1, { ctx }).reshape([3, 3]).copy(),
     arange(9, 0, -1, { ctx }).reshape([3, 3]).copy(),
@@ -80,12 +90,19 @@ it('any program may write over any input', () => {
   fc.assert(
     fc.property(programs, fc.nat(3), ({ moves }, at) => {
       const body = (xs: readonly Tensor[]): Tensor =>
-        nd.add(xs[at]!, nd.multiply(nd.mean(play(moves, xs).at(-1)!), nd.flip(xs[at]!, { axis: 0 })))
+        nd.add(
+          xs[at]!,
+          nd.multiply(nd.mean(play(moves, xs).at(-1)!), nd.flip(xs[at]!, { axis: 0 })),
+        )
       const program = new OpDef({ name: 'program', inputs: ['...xs'], body })
       const make = (): NDArray[] =>
         shapes.map((shape) => {
           const n = shape.reduce((a: number, b) => a * b, 1)
-          return put({ shape, data: Array.from({ length: n }, (_, i) => Math.sin(i + shape.length)) }, 'float64', reference)
+          return put(
+            { shape, data: Array.from({ length: n }, (_, i) => Math.sin(i + shape.length)) },
+            'float64',
+            reference,
+          )
         })
       const want = apply(program, make())
       const inputs = make()
@@ -100,7 +117,8 @@ describe('targets', () => {
   it('hold their block once', () => {
     const { backend } = zeros([1]).storage.device
     const [x, y] = [arange(9).reshape([3, 3]).copy(), ones([3, 3])]
-    const run = (body: (x: Tensor, y: Tensor) => Tensor): void => applyInto(op(body), [x, y], undefined, [x])
+    const run = (body: (x: Tensor, y: Tensor) => Tensor): void =>
+      applyInto(op(body), [x, y], undefined, [x])
     for (const [, body] of bodies) run(body)
     expect([x.storage.shares, y.storage.shares]).toEqual([1, 1])
     const { live } = backend.memory()
@@ -108,11 +126,14 @@ describe('targets', () => {
     expect(backend.memory().live).toBe(live)
   })
 
-
   it('must have the shape and dtype of the result', () => {
     const x = ones([2])
-    expect(() => applyInto(findOp('exp')!, [x], undefined, [zeros([3])])).toThrow(/^\[exp\] the result is float32 \(2\)/)
-    expect(() => applyInto(findOp('exp')!, [x], undefined, [zeros([2], { dtype: 'float64' })])).toThrow(/^\[exp\]/)
+    expect(() => applyInto(findOp('exp')!, [x], undefined, [zeros([3])])).toThrow(
+      /^\[exp\] the result is float32 \(2\)/,
+    )
+    expect(() =>
+      applyInto(findOp('exp')!, [x], undefined, [zeros([2], { dtype: 'float64' })]),
+    ).toThrow(/^\[exp\]/)
   })
 })
 
@@ -120,7 +141,10 @@ describe('updates', () => {
   it('give a new weight, or write it', () => {
     const [w, g] = [array([1, 2]), array([2, 4])]
     const next = sgdUpdate(w, g, { lr: 0.5 })
-    expect([numbers(next), numbers(w)]).toEqual([[0, 0], [1, 2]])
+    expect([numbers(next), numbers(w)]).toEqual([
+      [0, 0],
+      [1, 2],
+    ])
     expect(sgdUpdate(w, g, { lr: 0.5, out: w })).toBe(w)
     expect(numbers(w)).toEqual([0, 0])
   })
@@ -132,20 +156,33 @@ describe('updates', () => {
       expect([numbers(next), numbers(m)]).toEqual([[0.5], [-0.5]])
       const [mean, variance] = [zeros([1]), zeros([1])]
       adamUpdate(array([1]), g, mean, variance, { lr: 0.1 })
-      expect([mean.asScalarSync(), variance.asScalarSync()].map((v) => v.toFixed(4))).toEqual(['0.2000', '0.0040'])
+      expect([mean.asScalarSync(), variance.asScalarSync()].map((v) => v.toFixed(4))).toEqual([
+        '0.2000',
+        '0.0040',
+      ])
     }
   })
 
   it('of many parameters are those of each', () => {
     const make = (k: number): NDArray => array([k, 2 * k, -k])
-    const [ws, gs, ms] = [[make(1), make(2)], [make(3), make(4)], [make(5), make(6)]]
+    const [ws, gs, ms] = [
+      [make(1), make(2)],
+      [make(3), make(4)],
+      [make(5), make(6)],
+    ]
     const options = { lr: 0.1, wd: 0.01, rescaleGrad: 0.5, clipGradient: 2, momentum: 0.9 }
     const single = [1, 2].map((k) => {
       const [w, m] = [make(k), make(k + 4)]
       sgdMomUpdate(w, make(k + 2), m, { ...options, out: w })
       return [numbers(w), numbers(m)]
     })
-    multiUpdate('momentum', ws, gs, ms.map((m) => [m]), options)
+    multiUpdate(
+      'momentum',
+      ws,
+      gs,
+      ms.map((m) => [m]),
+      options,
+    )
     expect(ws.map((w, i) => [numbers(w), numbers(ms[i]!)])).toEqual(single)
   })
 })

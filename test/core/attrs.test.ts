@@ -7,17 +7,109 @@ import { type Attr, attr, checkAttrs } from '../../src/core/attrs.ts'
 // biome-ignore lint/suspicious/noExplicitAny: attributes of any type are listed together
 type Any = Attr<any>
 
-const kinds: readonly (readonly [string, Any, readonly (readonly [unknown, string])[], readonly unknown[], readonly string[]])[] = [
-  ['int', attr.int(), [[3, '3'], [-1, '-1'], [0, '0']], [1.5, '3', null, Number.NaN, Infinity, true], ['', '1.5', 'x', 'None']],
+const kinds: readonly (readonly [
+  string,
+  Any,
+  readonly (readonly [unknown, string])[],
+  readonly unknown[],
+  readonly string[],
+])[] = [
+  [
+    'int',
+    attr.int(),
+    [
+      [3, '3'],
+      [-1, '-1'],
+      [0, '0'],
+    ],
+    [1.5, '3', null, Number.NaN, Infinity, true],
+    ['', '1.5', 'x', 'None'],
+  ],
   ['int above 0', attr.int(undefined, { above: 0 }), [[3, '3']], [0, -1], ['0']],
-  ['int from 1 to 2', attr.int(undefined, { min: 1, max: 2 }), [[1, '1'], [2, '2']], [0, 3], ['3']],
-  ['float', attr.float(), [[0.5, '0.5'], [1e-8, '1e-8'], [Infinity, 'Infinity']], ['0.5', null, []], ['', 'x']],
-  ['bool', attr.bool(), [[true, 'True'], [false, 'False']], [1, 'True', null], ['yes', '']],
-  ['oneOf', attr.oneOf(['clip', 'wrap']), [['clip', 'clip'], ['wrap', 'wrap']], ['raise', 0, null], ['Clip']],
-  ['ints', attr.ints(), [[[2, 3], '(2, 3)'], [[4], '(4,)'], [[], '()'], [[-1, 0], '(-1, 0)']], [[1.5], ['1'], '1', null], ['(1.5,)', 'x']],
-  ['intsOrNull', attr.intsOrNull(), [[[0, null], '(0, None)'], [[null], '(None,)'], [[], '()']], [[0.5], 'x'], ['(x,)']],
-  ['dtype', attr.dtype(), [['float32', 'float32'], ['int64', 'int64']], ['float', 'float16', 3, null], ['double']],
-  ['optional', attr.optional(attr.int()), [[null, 'None'], [2, '2']], ['x', 0.5], ['none']],
+  [
+    'int from 1 to 2',
+    attr.int(undefined, { min: 1, max: 2 }),
+    [
+      [1, '1'],
+      [2, '2'],
+    ],
+    [0, 3],
+    ['3'],
+  ],
+  [
+    'float',
+    attr.float(),
+    [
+      [0.5, '0.5'],
+      [1e-8, '1e-8'],
+      [Infinity, 'Infinity'],
+    ],
+    ['0.5', null, []],
+    ['', 'x'],
+  ],
+  [
+    'bool',
+    attr.bool(),
+    [
+      [true, 'True'],
+      [false, 'False'],
+    ],
+    [1, 'True', null],
+    ['yes', ''],
+  ],
+  [
+    'oneOf',
+    attr.oneOf(['clip', 'wrap']),
+    [
+      ['clip', 'clip'],
+      ['wrap', 'wrap'],
+    ],
+    ['raise', 0, null],
+    ['Clip'],
+  ],
+  [
+    'ints',
+    attr.ints(),
+    [
+      [[2, 3], '(2, 3)'],
+      [[4], '(4,)'],
+      [[], '()'],
+      [[-1, 0], '(-1, 0)'],
+    ],
+    [[1.5], ['1'], '1', null],
+    ['(1.5,)', 'x'],
+  ],
+  [
+    'intsOrNull',
+    attr.intsOrNull(),
+    [
+      [[0, null], '(0, None)'],
+      [[null], '(None,)'],
+      [[], '()'],
+    ],
+    [[0.5], 'x'],
+    ['(x,)'],
+  ],
+  [
+    'dtype',
+    attr.dtype(),
+    [
+      ['float32', 'float32'],
+      ['int64', 'int64'],
+    ],
+    ['float', 'float16', 3, null],
+    ['double'],
+  ],
+  [
+    'optional',
+    attr.optional(attr.int()),
+    [
+      [null, 'None'],
+      [2, '2'],
+    ],
+    ['x', 0.5],
+    ['none'],
+  ],
 ]
 
 describe.each(kinds)('%s', (_name, a, pairs, wrong, unreadable) => {
@@ -48,7 +140,13 @@ describe('normal forms', () => {
     expect(ints().parse('(2L, 3L)')).toEqual([2, 3])
     expect(ints().parse('2')).toEqual([2])
     expect(float().parse('1e-05')).toBe(1e-5)
-    expect(['1', 'true', 'True', '0', 'false'].map(bool().parse)).toEqual([true, true, true, false, false])
+    expect(['1', 'true', 'True', '0', 'false'].map(bool().parse)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 })
 
@@ -87,6 +185,8 @@ describe('checkAttrs', () => {
   })
 
   it('does not take names from the prototype', () => {
-    expect(() => checkAttrs('op', {}, { toString: 1 })).toThrow(/unknown attribute toString: there are none/)
+    expect(() => checkAttrs('op', {}, { toString: 1 })).toThrow(
+      /unknown attribute toString: there are none/,
+    )
   })
 })

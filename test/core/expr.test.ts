@@ -2,7 +2,18 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { binary, cast, constant, type Expr, exprKey, load, operands, renameInputs, rewrite, unary } from '../../src/prim/expr.ts'
+import {
+  binary,
+  cast,
+  constant,
+  type Expr,
+  exprKey,
+  load,
+  operands,
+  renameInputs,
+  rewrite,
+  unary,
+} from '../../src/prim/expr.ts'
 import { binaryMeaning, unaryMeaning } from '../../src/prim/scalar.ts'
 
 const x = (i: number): Expr => load(i, 'float64')
@@ -26,19 +37,27 @@ const expressions = fc.letrec<{ e: Expr }>((tie) => ({
     fc.constantFrom(-1, 0, 1, 2).map((v) => constant(v, 'float64')),
     tie('e').map((a) => unary('neg', a)),
     tie('e').map((a) => unary('abs', a)),
-    fc.tuple(fc.constantFrom('add', 'sub', 'mul', 'max'), tie('e'), tie('e')).map(([op, a, b]) => binary(op as 'add', a, b)),
+    fc
+      .tuple(fc.constantFrom('add', 'sub', 'mul', 'max'), tie('e'), tie('e'))
+      .map(([op, a, b]) => binary(op as 'add', a, b)),
   ),
 })).e
 
 describe('rewrite', () => {
   it('replaces what a folded node leaves over once', () => {
-    const once = rewrite(unary('neg', x(0)), (e) => (e.kind === 'load' ? unary('neg', x(0)) : undefined))
+    const once = rewrite(unary('neg', x(0)), (e) =>
+      e.kind === 'load' ? unary('neg', x(0)) : undefined,
+    )
     expect(exprKey(once)).toBe(exprKey(x(0)))
     const sum = binary('add', x(0), x(1))
-    const shifted = rewrite(sum, (e) => (e.kind === 'load' ? (e.input === 0 ? constant(0, 'float64') : x(0)) : undefined))
+    const shifted = rewrite(sum, (e) =>
+      e.kind === 'load' ? (e.input === 0 ? constant(0, 'float64') : x(0)) : undefined,
+    )
     expect(exprKey(shifted)).toBe(exprKey(x(0)))
     const narrow = cast(load(0, 'float32'), 'float64')
-    const same = rewrite(narrow, (e) => (e.kind === 'load' && e.input === 0 ? x(1) : e.kind === 'load' ? x(9) : undefined))
+    const same = rewrite(narrow, (e) =>
+      e.kind === 'load' && e.input === 0 ? x(1) : e.kind === 'load' ? x(9) : undefined,
+    )
     expect(exprKey(same)).toBe(exprKey(x(1)))
   })
 

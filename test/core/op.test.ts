@@ -1,9 +1,9 @@
 /** Operators: instances, traces, derived gradients, the reshape codes, printed graphs. */
 
 import { describe, expect, it } from 'vitest'
-import { aval } from '../../src/core/aval.ts'
 import { apply, applyAll } from '../../src/core/apply.ts'
 import { attr } from '../../src/core/attrs.ts'
+import { aval } from '../../src/core/aval.ts'
 import { placeholder, printGraph, topological } from '../../src/core/graph.ts'
 import { allOps, defineOp, findOp, OpDef } from '../../src/core/op.ts'
 import type { Tensor } from '../../src/core/tensor.ts'
@@ -15,53 +15,135 @@ import '../cases/devices.ts'
 
 describe('reshape codes', () => {
   it.each([
-    [[2, 3, 4], [4, 0, 2], [4, 3, 2]],
-    [[2, 3, 4], [2, 0, 0], [2, 3, 4]],
-    [[2, 3, 4], [6, 1, -1], [6, 1, 4]],
-    [[2, 3, 4], [3, -1, 8], [3, 1, 8]],
+    [
+      [2, 3, 4],
+      [4, 0, 2],
+      [4, 3, 2],
+    ],
+    [
+      [2, 3, 4],
+      [2, 0, 0],
+      [2, 3, 4],
+    ],
+    [
+      [2, 3, 4],
+      [6, 1, -1],
+      [6, 1, 4],
+    ],
+    [
+      [2, 3, 4],
+      [3, -1, 8],
+      [3, 1, 8],
+    ],
     [[2, 3, 4], [-1], [24]],
     [[2, 3, 4], [-2], [2, 3, 4]],
-    [[2, 3, 4], [2, -2], [2, 3, 4]],
-    [[2, 3, 4], [-2, 1, 1], [2, 3, 4, 1, 1]],
-    [[2, 3, 4], [-3, 4], [6, 4]],
-    [[2, 3, 4, 5], [-3, -3], [6, 20]],
-    [[2, 3, 4], [0, -3], [2, 12]],
-    [[2, 3, 4], [-3, -2], [6, 4]],
-    [[2, 3, 4], [-4, 1, 2, -2], [1, 2, 3, 4]],
-    [[2, 3, 4], [2, -4, -1, 3, -2], [2, 1, 3, 4]],
-    [[8, 3, 3, 3, 4, 4], [-4, 4, -1, 0, 0, -3, -3], [4, 2, 3, 3, 12, 4]],
-    [[10, 5, 4], [-1, 0], [40, 5]],
+    [
+      [2, 3, 4],
+      [2, -2],
+      [2, 3, 4],
+    ],
+    [
+      [2, 3, 4],
+      [-2, 1, 1],
+      [2, 3, 4, 1, 1],
+    ],
+    [
+      [2, 3, 4],
+      [-3, 4],
+      [6, 4],
+    ],
+    [
+      [2, 3, 4, 5],
+      [-3, -3],
+      [6, 20],
+    ],
+    [
+      [2, 3, 4],
+      [0, -3],
+      [2, 12],
+    ],
+    [
+      [2, 3, 4],
+      [-3, -2],
+      [6, 4],
+    ],
+    [
+      [2, 3, 4],
+      [-4, 1, 2, -2],
+      [1, 2, 3, 4],
+    ],
+    [
+      [2, 3, 4],
+      [2, -4, -1, 3, -2],
+      [2, 1, 3, 4],
+    ],
+    [
+      [8, 3, 3, 3, 4, 4],
+      [-4, 4, -1, 0, 0, -3, -3],
+      [4, 2, 3, 3, 12, 4],
+    ],
+    [
+      [10, 5, 4],
+      [-1, 0],
+      [40, 5],
+    ],
     [[2, 3], [], null],
     [[], [1, 1], [1, 1]],
     [[1], [], []],
-    [[0, 3], [-1, 3], [0, 3]],
+    [
+      [0, 3],
+      [-1, 3],
+      [0, 3],
+    ],
   ] as [number[], number[], number[] | null][])('of %j with %j', (from, codes, to) => {
-    const last = from.length === 6 ? () => resolveReshape('r', [8, 3, 3, 3, 4], [-4, 4, -1, 0, 0, -3], false) : null
+    const last =
+      from.length === 6
+        ? () => resolveReshape('r', [8, 3, 3, 3, 4], [-4, 4, -1, 0, 0, -3], false)
+        : null
     if (last) expect(last()).toEqual([4, 2, 3, 3, 12])
     else if (to === null) expect(() => resolveReshape('r', from, codes, false)).toThrow(/^\[r\]/)
     else expect(resolveReshape('r', from, codes, false)).toEqual(to)
   })
 
   it.each([
-    [[10, 5, 4], [-1, 0], [50, 4]],
-    [[2, 3, 4], [-3, 0], [6, 4]],
+    [
+      [10, 5, 4],
+      [-1, 0],
+      [50, 4],
+    ],
+    [
+      [2, 3, 4],
+      [-3, 0],
+      [6, 4],
+    ],
     [[8, 7, 3, 4], [-4, 2, 4, 0, -1], null],
     [[2, 3, 4], [0, -4, -1, 2, 0], null],
-    [[2, 3, 8], [0, 0, -4, 4, 2], [2, 3, 4, 2]],
-    [[2, 3, 8], [-1, -4, 2, 4], [6, 2, 4]],
+    [
+      [2, 3, 8],
+      [0, 0, -4, 4, 2],
+      [2, 3, 4, 2],
+    ],
+    [
+      [2, 3, 8],
+      [-1, -4, 2, 4],
+      [6, 2, 4],
+    ],
     [[2, 3, 4], [-2, 4], null],
-  ] as [number[], number[], number[] | null][])('of %j with %j from the right', (from, codes, to) => {
-    const resolve = (): number[] => resolveReshape('r', from, codes, true)
-    if (to) expect(resolve()).toEqual(to)
-    else {
-      // Whatever comes out holds as many elements.
-      try {
-        expect(resolve().reduce((a, b) => a * b, 1)).toBe(from.reduce((a, b) => a * b, 1))
-      } catch (e) {
-        expect(String(e)).toMatch(/\[r\]/)
+  ] as [number[], number[], number[] | null][])(
+    'of %j with %j from the right',
+    (from, codes, to) => {
+      const resolve = (): number[] => resolveReshape('r', from, codes, true)
+      if (to) expect(resolve()).toEqual(to)
+      else {
+        // Whatever comes out holds as many elements.
+        try {
+          expect(resolve().reduce((a, b) => a * b, 1)).toBe(from.reduce((a, b) => a * b, 1))
+        } catch (e) {
+          expect(String(e)).toMatch(/\[r\]/)
+        }
       }
-    }
-  })
+    },
+  )
 
   it.each([
     [[2, 3], [4, 2], /8 elements, the array 6/],
@@ -96,7 +178,9 @@ describe('operators', () => {
   })
 
   it('cannot take a name twice', () => {
-    expect(() => defineOp({ name: 'softmax', inputs: [], body: () => [] })).toThrow(/^\[softmax\] .*taken/)
+    expect(() => defineOp({ name: 'softmax', inputs: [], body: () => [] })).toThrow(
+      /^\[softmax\] .*taken/,
+    )
     expect(allOps().length).toBe(new Set(allOps().map((o) => o.name)).size)
   })
 
@@ -118,7 +202,9 @@ describe('operators', () => {
       grad: ({ dys }) => [nd.sum(dys[0]!)],
     })
     const { bound } = wrong.bind(undefined)
-    expect(() => bound.instance([ones([2])]).gradient([true])).toThrow(/^\[wrong\] the gradient of input 0 is float32 \(\), not float32 \(2,\)/)
+    expect(() => bound.instance([ones([2])]).gradient([true])).toThrow(
+      /^\[wrong\] the gradient of input 0 is float32 \(\), not float32 \(2,\)/,
+    )
   })
 
   it('read only what their gradient needs', () => {
@@ -151,7 +237,9 @@ describe('operators', () => {
 
   it('do not mix arrays and symbols', () => {
     const held = ones([2])
-    expect(() => trace([aval([2], 'float32')], [], ([x]) => [nd.add(x!, held as Tensor)])).toThrow(/^\[broadcast_add\] an array with data/)
+    expect(() => trace([aval([2], 'float32')], [], ([x]) => [nd.add(x!, held as Tensor)])).toThrow(
+      /^\[broadcast_add\] an array with data/,
+    )
     expect(() => trace([], [], () => [held])).toThrow(/^\[trace\]/)
   })
 })

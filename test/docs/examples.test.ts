@@ -19,7 +19,12 @@ function examplesIn(file: string): Example[] {
     .split('\n')
     .forEach((text, i) => {
       const body = /^\s*\*\s?(.*)$/.exec(text)?.[1]
-      if (body === undefined || body.startsWith('/') || (body.startsWith('@') && body !== '@example')) lines = null
+      if (
+        body === undefined ||
+        body.startsWith('/') ||
+        (body.startsWith('@') && body !== '@example')
+      )
+        lines = null
       else if (body === '@example') lines = []
       else if (lines !== null) {
         const [code, value] = body.split(' // => ')
@@ -34,15 +39,17 @@ function examplesIn(file: string): Example[] {
 }
 
 const folder = new URL('../../src/', import.meta.url)
-const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'))
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((f) =>
+  f.endsWith('.ts'),
+)
 const all = files.flatMap((f) => examplesIn(new URL(f, folder).pathname))
 
 /** What an example may name: the namespaces, and the classes of `gluon.data` by themselves. */
 const scope: Record<string, unknown> = { mx, ...mx, ...mx.gluon.data }
 const names = Object.keys(scope)
-const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (
-  ...values: unknown[]
-) => Promise<unknown>
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
+  ...args: string[]
+) => (...values: unknown[]) => Promise<unknown>
 
 async function run(code: string): Promise<unknown> {
   const lines = code.split('\n')
@@ -55,9 +62,12 @@ describe('docstring examples', () => {
   it('exist for most operators', () => {
     expect(all.length).toBeGreaterThan(80)
   })
-  it.each(all.map((e) => [`${e.file.slice(folder.pathname.length)}:${e.line}`, e] as const))('%s', async (_, e) => {
-    const got = await run(e.code)
-    const want = (await run(e.value.replace(/ (outside|while) .*$/, ''))) as unknown
-    expect(got).toEqual(want)
-  })
+  it.each(all.map((e) => [`${e.file.slice(folder.pathname.length)}:${e.line}`, e] as const))(
+    '%s',
+    async (_, e) => {
+      const got = await run(e.code)
+      const want = (await run(e.value.replace(/ (outside|while) .*$/, ''))) as unknown
+      expect(got).toEqual(want)
+    },
+  )
 })

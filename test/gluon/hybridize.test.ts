@@ -1,6 +1,6 @@
 /** hybridize(): the same numbers as eager execution, traced once for each kind of input. */
 
-import { autograd, Context, gluon, init, nd, type NDArray, random, type Tensor } from 'mxnet-ts'
+import { autograd, Context, gluon, init, type NDArray, nd, random, type Tensor } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 
 const contexts = ['reference', 'wasm', 'cpu'].map((type) => new Context(type as 'cpu', 0))
@@ -16,7 +16,12 @@ class Residual extends gluon.HybridBlock {
 function network(ctx: Context): gluon.nn.HybridSequential {
   random.seed(3)
   const net = new gluon.nn.HybridSequential()
-  net.add(new gluon.nn.Dense(8, { activation: 'relu' }), new Residual(), new Residual(), new gluon.nn.Dense(3))
+  net.add(
+    new gluon.nn.Dense(8, { activation: 'relu' }),
+    new Residual(),
+    new Residual(),
+    new gluon.nn.Dense(3),
+  )
   net.initialize(new init.Xavier(), { ctx })
   return net
 }
@@ -34,13 +39,17 @@ async function train(ctx: Context, hybrid: boolean, optimizer: string): Promise<
   for (let step = 0; step < 6; step++) {
     const n = step < 4 ? 5 : 4
     const x = nd.random.normal(0, 1, { shape: [n, 6], ctx })
-    const y = nd.array(Float32Array.from({ length: n }, (_, i) => i % 3), { ctx })
+    const y = nd.array(
+      Float32Array.from({ length: n }, (_, i) => i % 3),
+      { ctx },
+    )
     const l = autograd.record(() => loss(net(x), y))
     l.backward()
     trainer.step(n)
     values.push(await l.sum().asScalar())
   }
-  for (const p of net.collectParams().values()) values.push(...(await (p.data() as NDArray).asTypedArray() as Float32Array))
+  for (const p of net.collectParams().values())
+    values.push(...((await (p.data() as NDArray).asTypedArray()) as Float32Array))
   return values
 }
 
@@ -59,7 +68,9 @@ describe.each(contexts.map((c) => [String(c), c] as const))('on %s', (_, ctx) =>
       const x = nd.array([[0.5, -1, 2, 0.1, 0.3, -0.7]], { ctx })
       net(x)
       x.attachGrad()
-      const total = autograd.record(() => autograd.grad(net(x).square().sum(), [x], { createGraph: true })[0]!.square().sum())
+      const total = autograd.record(() =>
+        autograd.grad(net(x).square().sum(), [x], { createGraph: true })[0]!.square().sum(),
+      )
       total.backward()
       grads.push(await x.grad!.asTypedArray())
     }

@@ -1,6 +1,7 @@
 /** Recorded cases in which mxnet-ts differs from MXNet 1.9.1 on purpose, each with its reason. */
 
-const fraction = 'a fraction meets an integer array: an error here, silent truncation in MXNet (deviation 3)'
+const fraction =
+  'a fraction meets an integer array: an error here, silent truncation in MXNet (deviation 3)'
 const sign = "MXNet's second derivative has the wrong sign (a defect noted in the vectors' README)"
 const pole = 'the derivative at a pole is undefined: NaN here, an infinity in MXNet'
 

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { backward, grad, record } from '../../src/autograd/index.ts'
 import type { Context } from '../../src/base/context.ts'
 import { type DType, dtypeInfo } from '../../src/base/dtype.ts'
-import { frame, withFrame } from '../../src/core/frame.ts'
 import { applyAll } from '../../src/core/apply.ts'
+import { frame, withFrame } from '../../src/core/frame.ts'
 import { findOp } from '../../src/core/op.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import * as ops from '../../src/ops/index.ts'
@@ -33,7 +33,10 @@ interface VectorCase {
   readonly mutated?: readonly (Recorded & { readonly input: number; readonly when: string })[]
   readonly head_grads?: readonly (Recorded | null)[]
   readonly grads?: readonly (Recorded | null)[]
-  readonly second?: { readonly v: readonly (Recorded | null)[]; readonly grads: readonly (Recorded | null)[] }
+  readonly second?: {
+    readonly v: readonly (Recorded | null)[]
+    readonly grads: readonly (Recorded | null)[]
+  }
   readonly edge?: boolean
   readonly tol?: number
 }
@@ -52,13 +55,22 @@ const cases: VectorCase[] = absent
     )
 
 const number = (v: Numbers[number]): number =>
-  v === 'nan' ? Number.NaN : v === 'inf' ? Number.POSITIVE_INFINITY : v === '-inf' ? Number.NEGATIVE_INFINITY : v
-const camel = (name: string): string => name.replace(/(?<!^)_([a-z0-9])/g, (_, c: string) => c.toUpperCase())
+  v === 'nan'
+    ? Number.NaN
+    : v === 'inf'
+      ? Number.POSITIVE_INFINITY
+      : v === '-inf'
+        ? Number.NEGATIVE_INFINITY
+        : v
+const camel = (name: string): string =>
+  name.replace(/(?<!^)_([a-z0-9])/g, (_, c: string) => c.toUpperCase())
 const isArray = (x: Recorded | { readonly scalar: number }): x is Recorded => !('scalar' in x)
 
 /** MXNet's Python helpers over several operators; the functions of that name here do the same. */
 const helpers = new Set(
-  'add subtract multiply divide modulo power maximum minimum equal not_equal greater greater_equal lesser lesser_equal logical_and logical_or logical_xor true_divide'.split(' '),
+  'add subtract multiply divide modulo power maximum minimum equal not_equal greater greater_equal lesser lesser_equal logical_and logical_or logical_xor true_divide'.split(
+    ' ',
+  ),
 )
 
 type Replay = (inputs: readonly NDArray[]) => NDArray[]
@@ -66,7 +78,9 @@ type Replay = (inputs: readonly NDArray[]) => NDArray[]
 /** How a case is called here; null where its operator is not here yet. */
 function replayOf(c: VectorCase): Replay | null {
   if (helpers.has(c.op)) {
-    const f = (ops as unknown as { [name: string]: (a: unknown, b: unknown) => NDArray })[camel(c.op)]!
+    const f = (ops as unknown as { [name: string]: (a: unknown, b: unknown) => NDArray })[
+      camel(c.op)
+    ]!
     return (arrays) => {
       let next = 0
       const [a, b] = c.inputs.map((x) => (isArray(x) ? arrays[next++] : x.scalar))
@@ -89,7 +103,12 @@ function replayOf(c: VectorCase): Replay | null {
 /** Attributes that count inputs, hint at memory or mark text: they have no meaning here. */
 const bookkeeping = new Set(['num_args', 'is_int', 'sparse_grad', 'lazy_update'])
 
-function expectNear(got: NDArray | null | undefined, want: Recorded, c: VectorCase, what: string): void {
+function expectNear(
+  got: NDArray | null | undefined,
+  want: Recorded,
+  c: VectorCase,
+  what: string,
+): void {
   if (!got) expect.fail(`${what} is missing`)
   const { shape, data } = take(got)
   // Deviation 1: what is (1,) in MXNet for want of rank 0 is [] here.
@@ -103,27 +122,38 @@ function expectNear(got: NDArray | null | undefined, want: Recorded, c: VectorCa
   wanted.forEach((w, i) => {
     const g = data[i]!
     const scale = c.edge ? Math.max(1e-3, Math.abs(w)) : largest
-    const same = g === w || (Number.isNaN(g) && Number.isNaN(w)) || Math.abs(g - w) <= tolerance * scale
-    if (!same) expect.fail(`${what}: element ${i} is ${g}, MXNet has ${w}\n got ${data.slice(0, 16)}\nwant ${wanted.slice(0, 16)}`)
+    const same =
+      g === w || (Number.isNaN(g) && Number.isNaN(w)) || Math.abs(g - w) <= tolerance * scale
+    if (!same)
+      expect.fail(
+        `${what}: element ${i} is ${g}, MXNet has ${w}\n got ${data.slice(0, 16)}\nwant ${wanted.slice(0, 16)}`,
+      )
   })
 }
 
 /** Runs a case on a device and compares everything that was recorded. */
 function replay(c: VectorCase, run: Replay, context: Context): void {
-  const make = (x: Recorded): NDArray => put({ shape: x.shape, data: x.data.map(number) }, x.dtype, context)
+  const make = (x: Recorded): NDArray =>
+    put({ shape: x.shape, data: x.data.map(number) }, x.dtype, context)
   const arrays = c.inputs.filter(isArray).map(make)
   const wants = c.inputs.flatMap((x, i) => (isArray(x) ? [c.grads?.[i] ?? null] : []))
   arrays.forEach((x, i) => {
     if (wants[i]) x.attachGrad()
   })
   const forward = (): NDArray[] =>
-    withFrame({ context }, () => (c.grads ? record(() => run(arrays), { trainMode: c.train }) : withFrame({ training: c.train }, () => run(arrays))))
+    withFrame({ context }, () =>
+      c.grads
+        ? record(() => run(arrays), { trainMode: c.train })
+        : withFrame({ training: c.train }, () => run(arrays)),
+    )
   const outs = forward()
   c.outputs.forEach((want, k) => expectNear(outs[k], want, c, `${c.id}: output ${k}`))
   if (c.out_alias) {
     // Updates give the new states after the weight; MXNet writes them into its inputs.
     const states = (c.mutated ?? []).filter((m) => !c.out_alias!.includes(m.input))
-    states.forEach((want, k) => expectNear(outs[c.outputs.length + k], want, c, `${c.id}: state ${k}`))
+    states.forEach((want, k) =>
+      expectNear(outs[c.outputs.length + k], want, c, `${c.id}: state ${k}`),
+    )
   }
   if (!c.grads || !c.head_grads) return
   // Deviation 1 again: a gradient for (1,) belongs to the scalar here.
@@ -134,11 +164,19 @@ function replay(c: VectorCase, run: Replay, context: Context): void {
   const heads = outs.flatMap((o, k) => (c.head_grads![k] ? [{ o, g: headOf(o, k) }] : []))
   if (heads.every(({ o }) => o.node === null)) {
     wants.forEach((want, k) => {
-      if (want) expect(want.data.every((v) => v === 0), `${c.id}: gradient ${k} is missing`).toBe(true)
+      if (want)
+        expect(
+          want.data.every((v) => v === 0),
+          `${c.id}: gradient ${k} is missing`,
+        ).toBe(true)
     })
   } else {
     const followed = heads.filter(({ o }) => o.node !== null)
-    backward(followed.map((h) => h.o), followed.map((h) => h.g), { trainMode: c.train })
+    backward(
+      followed.map((h) => h.o),
+      followed.map((h) => h.g),
+      { trainMode: c.train },
+    )
     wants.forEach((want, k) => {
       if (want) expectNear(arrays[k]!.grad, want, c, `${c.id}: gradient ${k}`)
     })
@@ -151,13 +189,22 @@ function replay(c: VectorCase, run: Replay, context: Context): void {
   const total = record(() => {
     const again = run(arrays)
     const live = again.filter((o, k) => c.head_grads![k] && o.node !== null)
-    const headGrads = again.flatMap((o, k) => (c.head_grads![k] && o.node !== null ? [headOf(o, k)] : []))
+    const headGrads = again.flatMap((o, k) =>
+      c.head_grads![k] && o.node !== null ? [headOf(o, k)] : [],
+    )
     const first = grad(live, variables, { headGrads, createGraph: true, trainMode: c.train })
     const directions = vs.filter((v): v is NDArray => v !== null)
-    return first.map((g, k) => ops.sum(ops.multiply(g, directions[k]!))).reduce((a, b) => ops.add(a, b))
+    return first
+      .map((g, k) => ops.sum(ops.multiply(g, directions[k]!)))
+      .reduce((a, b) => ops.add(a, b))
   })
   if (total.node === null) {
-    for (const want of second.grads) if (want) expect(want.data.every((v) => v === 0), `${c.id}: no second gradient`).toBe(true)
+    for (const want of second.grads)
+      if (want)
+        expect(
+          want.data.every((v) => v === 0),
+          `${c.id}: no second gradient`,
+        ).toBe(true)
     return
   }
   backward(total)
@@ -180,7 +227,8 @@ describe.skipIf(absent)(`MXNet's recorded vectors${absent ? ` (skipped: ${absent
   it('cover the operators that are here', () => {
     expect(names.length).toBeGreaterThan(100)
     const known = new Set(cases.map((c) => c.id))
-    for (const id of Object.keys(deliberate)) expect(known, `${id} in the list of differences`).toContain(id)
+    for (const id of Object.keys(deliberate))
+      expect(known, `${id} in the list of differences`).toContain(id)
     expect(frame.recording).toBe(false)
   })
 
@@ -188,7 +236,8 @@ describe.skipIf(absent)(`MXNet's recorded vectors${absent ? ` (skipped: ${absent
     describe.skipIf(skip !== null)(`on ${context}${skip ? ` (skipped: ${skip})` : ''}`, () => {
       for (const name of names) {
         it(name, () => {
-          for (const { c, run } of here) if (c.op === name && !(c.id in deliberate)) replay(c, run, context)
+          for (const { c, run } of here)
+            if (c.op === name && !(c.id in deliberate)) replay(c, run, context)
         })
       }
     })

@@ -9,17 +9,21 @@ const limit = 1024 * megabyte
 const native = runtime.features().isEnabled('ONEDNN')
 
 describe('10⁵ operators on 1 MB arrays', () => {
-  it.skipIf(!native)('in one synchronous loop, native (skipped: the native bridge is not built)', { timeout: 120_000 }, () => {
-    const x = nd.ones([megabyte / 4])
-    let y = x
-    let most = 0
-    for (let i = 0; i < steps; i++) {
-      y = x.add(y)
-      if (i % 1000 === 0) most = Math.max(most, runtime.memory().reserved)
-    }
-    expect(most).toBeLessThan(limit)
-    expect(y.at(0).asScalarSync()).toBe(steps + 1)
-  })
+  it.skipIf(!native)(
+    'in one synchronous loop, native (skipped: the native bridge is not built)',
+    { timeout: 120_000 },
+    () => {
+      const x = nd.ones([megabyte / 4])
+      let y = x
+      let most = 0
+      for (let i = 0; i < steps; i++) {
+        y = x.add(y)
+        if (i % 1000 === 0) most = Math.max(most, runtime.memory().reserved)
+      }
+      expect(most).toBeLessThan(limit)
+      expect(y.at(0).asScalarSync()).toBe(steps + 1)
+    },
+  )
 
   it('with an await each 100 steps, WASM alone', { timeout: 240_000 }, async () => {
     const x = nd.ones([megabyte / 4], { ctx: new Context('wasm', 0) })

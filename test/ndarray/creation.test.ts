@@ -2,7 +2,16 @@
 
 import { describe, expect, it } from 'vitest'
 import { MXNetError } from '../../src/base/error.ts'
-import { arange, array, empty, eye, full, linspace, ones, zeros } from '../../src/ndarray/creation.ts'
+import {
+  arange,
+  array,
+  empty,
+  eye,
+  full,
+  linspace,
+  ones,
+  zeros,
+} from '../../src/ndarray/creation.ts'
 import '../cases/devices.ts'
 
 describe('array', () => {
@@ -51,7 +60,10 @@ describe('array', () => {
   })
 
   it('stacks arrays', () => {
-    expect(array([ones([2]), zeros([2])]).asArraySync()).toEqual([[1, 1], [0, 0]])
+    expect(array([ones([2]), zeros([2])]).asArraySync()).toEqual([
+      [1, 1],
+      [0, 0],
+    ])
     expect(() => array([ones([2]), zeros([3])])).toThrow(/^\[array\]/)
   })
 
@@ -81,7 +93,10 @@ describe('array', () => {
 
 describe('filled arrays', () => {
   it('have shapes and dtypes', () => {
-    expect(zeros([2, 2]).asArraySync()).toEqual([[0, 0], [0, 0]])
+    expect(zeros([2, 2]).asArraySync()).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
     expect(ones(3, { dtype: 'int32' }).asArraySync()).toEqual([1, 1, 1])
     expect(full([2], 2.5).asArraySync()).toEqual([2.5, 2.5])
     expect(full([], 7).asArraySync()).toBe(7)
@@ -93,8 +108,14 @@ describe('filled arrays', () => {
   it('are dense and writable', () => {
     const x = full([2, 2], 3)
     x.set(1, 0, 0)
-    expect(x.asArraySync()).toEqual([[1, 3], [3, 3]])
-    expect(full([2, 2], 3).asArraySync()).toEqual([[3, 3], [3, 3]])
+    expect(x.asArraySync()).toEqual([
+      [1, 3],
+      [3, 3],
+    ])
+    expect(full([2, 2], 3).asArraySync()).toEqual([
+      [3, 3],
+      [3, 3],
+    ])
   })
 
   it('count', () => {
@@ -105,13 +126,20 @@ describe('filled arrays', () => {
     expect(arange(0, 3, 1, { dtype: 'int64' }).asArraySync()).toEqual([0n, 1n, 2n])
     expect(linspace(0, 1, 3).asArraySync()).toEqual([0, 0.5, 1])
     expect(linspace(0, 1, 2, { endpoint: false }).asArraySync()).toEqual([0, 0.5])
-    expect(eye(2, 3, 1).asArraySync()).toEqual([[0, 1, 0], [0, 0, 1]])
+    expect(eye(2, 3, 1).asArraySync()).toEqual([
+      [0, 1, 0],
+      [0, 0, 1],
+    ])
     expect(() => arange(0, 1, 0)).toThrow(/arange\] .*step/)
   })
 
-  it.each([[[-1]], [[1.5]], ['2'], [[70000, 70000]], [null], [[Number.NaN]]] as unknown[][])('refuse the shape %s', (shape) => {
-    for (const make of [zeros, ones, empty]) expect(() => make(shape as never)).toThrow(/^\[(zeros|ones|empty|_\w+)\] .*shape/)
-  })
+  it.each([[[-1]], [[1.5]], ['2'], [[70000, 70000]], [null], [[Number.NaN]]] as unknown[][])(
+    'refuse the shape %s',
+    (shape) => {
+      for (const make of [zeros, ones, empty])
+        expect(() => make(shape as never)).toThrow(/^\[(zeros|ones|empty|_\w+)\] .*shape/)
+    },
+  )
 
   it('refuse other contexts and dtypes', () => {
     expect(() => zeros([1], { ctx: 'cpu' as never })).toThrow(/^\[zeros\] ctx/)

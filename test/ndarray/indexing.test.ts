@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MXNetError } from '../../src/base/error.ts'
 import { arange, array, zeros } from '../../src/ndarray/creation.ts'
-import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import type { BasicKey } from '../../src/ndarray/indexing.ts'
+import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import * as nd from '../../src/ops/index.ts'
 import { backends } from '../cases/devices.ts'
 import { type Arr, build, get, points, sizeOf, sliceRange } from '../cases/model.ts'
@@ -14,10 +14,15 @@ import { put } from '../cases/runner.ts'
 const numbers = (x: NDArray): number[] => Array.from(x.asTypedArraySync(), Number)
 
 /** The shape that a key gives, and where each of its elements lies in the array. */
-function select(shape: readonly number[], key: readonly BasicKey[]): { shape: number[]; places: number[][] } {
+function select(
+  shape: readonly number[],
+  key: readonly BasicKey[],
+): { shape: number[]; places: number[][] } {
   const named = key.filter((k) => k !== null && k !== '...').length
   const dots = key.includes('...') ? key : [...key, '...']
-  const full = dots.flatMap((k) => (k === '...' ? new Array<string>(shape.length - named).fill(':') : [k]))
+  const full = dots.flatMap((k) =>
+    k === '...' ? new Array<string>(shape.length - named).fill(':') : [k],
+  )
   let axis = 0
   const picks: number[][] = []
   const out: number[] = []
@@ -39,7 +44,9 @@ function select(shape: readonly number[], key: readonly BasicKey[]): { shape: nu
       out.push(list.length)
     }
   }
-  const places = [...points(out)].map((at) => picks.map((list, i) => list[source[i]! < 0 ? 0 : at[source[i]!]!]!))
+  const places = [...points(out)].map((at) =>
+    picks.map((list, i) => list[source[i]! < 0 ? 0 : at[source[i]!]!]!),
+  )
   return { shape: out, places }
 }
 
@@ -49,30 +56,41 @@ const sliceText = fc
   .map(([a, b, c]) => `${a ?? ''}:${b ?? ''}${c === null ? '' : `:${c}`}`)
 
 /** A shape with a key that fits it. */
-const indexed = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }).chain((shape) => {
-  const one = (d: number): fc.Arbitrary<BasicKey> => fc.oneof(fc.integer({ min: -d, max: d - 1 }), sliceText)
-  return fc
-    .tuple(fc.integer({ min: 0, max: shape.length }), fc.integer({ min: -1, max: 4 }), fc.integer({ min: -1, max: 4 }))
-    .chain(([named, dots, axis]) =>
-      fc.tuple(...shape.map(one)).map((keys): { shape: number[]; key: BasicKey[] } => {
-        // Keys behind the ellipsis name the last axes.
-        const split = dots < 0 ? named : Math.min(dots, named)
-        const front = keys.slice(0, split)
-        const back = keys.slice(keys.length - (named - split))
-        const key: BasicKey[] = dots < 0 ? keys.slice(0, named) : [...front, '...', ...(named > split ? back : [])]
-        if (axis >= 0) key.splice(Math.min(axis, key.length), 0, null)
-        return { shape, key }
-      }),
-    )
-})
+const indexed = fc
+  .array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 })
+  .chain((shape) => {
+    const one = (d: number): fc.Arbitrary<BasicKey> =>
+      fc.oneof(fc.integer({ min: -d, max: d - 1 }), sliceText)
+    return fc
+      .tuple(
+        fc.integer({ min: 0, max: shape.length }),
+        fc.integer({ min: -1, max: 4 }),
+        fc.integer({ min: -1, max: 4 }),
+      )
+      .chain(([named, dots, axis]) =>
+        fc.tuple(...shape.map(one)).map((keys): { shape: number[]; key: BasicKey[] } => {
+          // Keys behind the ellipsis name the last axes.
+          const split = dots < 0 ? named : Math.min(dots, named)
+          const front = keys.slice(0, split)
+          const back = keys.slice(keys.length - (named - split))
+          const key: BasicKey[] =
+            dots < 0 ? keys.slice(0, named) : [...front, '...', ...(named > split ? back : [])]
+          if (axis >= 0) key.splice(Math.min(axis, key.length), 0, null)
+          return { shape, key }
+        }),
+      )
+  })
 
 const counted = (shape: readonly number[]): Arr => {
   let n = 0
   return build(shape, () => n++)
 }
 
-describe.each(backends.filter((b) => b.skip === null).map((b) => [String(b.context), b.context] as const))('on %s', (_n, ctx) => {
-  const made = (shape: readonly number[]): NDArray => arange(sizeOf(shape), null, 1, { ctx }).reshape(shape)
+describe.each(
+  backends.filter((b) => b.skip === null).map((b) => [String(b.context), b.context] as const),
+)('on %s', (_n, ctx) => {
+  const made = (shape: readonly number[]): NDArray =>
+    arange(sizeOf(shape), null, 1, { ctx }).reshape(shape)
 
   it('at reads what the model reads', () => {
     fc.assert(
@@ -93,8 +111,12 @@ describe.each(backends.filter((b) => b.skip === null).map((b) => [String(b.conte
         if (first.ndim === 0) return
         const values = { shape: first.shape, data: numbers(first) }
         const want = select(first.shape, [second])
-        expect(numbers(first.at(second))).toEqual(want.places.map((_, i) => get(values, select(first.shape, [second]).places[i]!)))
-        expect(numbers(first.at(second).mul(2))).toEqual(want.places.map((at) => 2 * get(values, at)))
+        expect(numbers(first.at(second))).toEqual(
+          want.places.map((_, i) => get(values, select(first.shape, [second]).places[i]!)),
+        )
+        expect(numbers(first.at(second).mul(2))).toEqual(
+          want.places.map((at) => 2 * get(values, at)),
+        )
       }),
       { numRuns: 200 },
     )
@@ -128,7 +150,13 @@ describe.each(backends.filter((b) => b.skip === null).map((b) => [String(b.conte
 
   it('a view does not see later writes, nor does its source', () => {
     const x = made([3, 3])
-    const views = [x.at(1), x.at(':', '::-1'), x.reshape([9]), x.T, nd.broadcastTo(x.at('0:1'), [3, 3])]
+    const views = [
+      x.at(1),
+      x.at(':', '::-1'),
+      x.reshape([9]),
+      x.T,
+      nd.broadcastTo(x.at('0:1'), [3, 3]),
+    ]
     const before = views.map(numbers)
     x.set(-1, 1, 1)
     x.addAssign(100)

@@ -9,7 +9,9 @@ import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import * as nd from '../../src/ops/index.ts'
 import { backends, reference } from '../cases/devices.ts'
 
-const here = backends.filter((b) => b.skip === null).map((b) => [String(b.context), b.context] as const)
+const here = backends
+  .filter((b) => b.skip === null)
+  .map((b) => [String(b.context), b.context] as const)
 
 describe.each(here)('on %s', (_name, ctx) => {
   it('reads typed arrays of each dtype', async () => {
@@ -23,7 +25,13 @@ describe.each(here)('on %s', (_name, ctx) => {
       ['bool', 'Uint8Array'],
     ]
     for (const [dtype, name] of kinds) {
-      const x = array([[0, 1], [1, 0]], { ctx, dtype })
+      const x = array(
+        [
+          [0, 1],
+          [1, 0],
+        ],
+        { ctx, dtype },
+      )
       const values = await x.asTypedArray()
       expect(values.constructor.name).toBe(name)
       expect(Array.from(values, Number)).toEqual([0, 1, 1, 0])
@@ -34,7 +42,18 @@ describe.each(here)('on %s', (_name, ctx) => {
   })
 
   it('reads nested arrays', async () => {
-    expect(await array([[1, 2], [3, 4]], { ctx }).asArray()).toEqual([[1, 2], [3, 4]])
+    expect(
+      await array(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        { ctx },
+      ).asArray(),
+    ).toEqual([
+      [1, 2],
+      [3, 4],
+    ])
     expect(array([1, 2], { ctx, dtype: 'int64' }).asArraySync()).toEqual([1n, 2n])
     expect(array([true, false], { ctx }).asArraySync()).toEqual([true, false])
     expect(array(3, { ctx }).asArraySync()).toBe(3)
@@ -51,7 +70,11 @@ describe.each(here)('on %s', (_name, ctx) => {
 
   it('reads views in their own order', () => {
     const x = arange(6, null, 1, { ctx }).reshape([2, 3])
-    expect(x.T.asArraySync()).toEqual([[0, 3], [1, 4], [2, 5]])
+    expect(x.T.asArraySync()).toEqual([
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ])
     expect(Array.from(x.at(1, '::-1').asTypedArraySync(), Number)).toEqual([5, 4, 3])
     expect(Array.from(x.at(1).asTypedArraySync(), Number)).toEqual([3, 4, 5])
   })
@@ -59,11 +82,15 @@ describe.each(here)('on %s', (_name, ctx) => {
   it('writes in place', () => {
     const x = array([6, 8], { ctx })
     expect(x.addAssign(2)).toBe(x)
-    x.subAssign(array([1, 2], { ctx })).mulAssign(3).divAssign(2)
+    x.subAssign(array([1, 2], { ctx }))
+      .mulAssign(3)
+      .divAssign(2)
     expect(x.asArraySync()).toEqual([10.5, 12])
     expect(x.modAssign(5).asArraySync()).toEqual([0.5, 2])
     expect(() => x.addAssign(ones([2, 2], { ctx }))).toThrow(/^\[addAssign\]/)
-    expect(() => x.addAssign(ones([2], { ctx, dtype: 'float64' }))).toThrow(/^\[addAssign\] .*float64/)
+    expect(() => x.addAssign(ones([2], { ctx, dtype: 'float64' }))).toThrow(
+      /^\[addAssign\] .*float64/,
+    )
     const k = array([5, -5], { ctx, dtype: 'int32' })
     expect(k.divAssign(2).asArraySync()).toEqual([2, -2])
     expect(() => k.mulAssign(0.5)).toThrow(MXNetError)
@@ -73,20 +100,42 @@ describe.each(here)('on %s', (_name, ctx) => {
     const x = array([1, 2], { ctx })
     const [copy, alias] = [x.copy(), x.detach()]
     x.addAssign(1)
-    expect([x, copy, alias].map((a) => a.asArraySync())).toEqual([[2, 3], [1, 2], [1, 2]])
+    expect([x, copy, alias].map((a) => a.asArraySync())).toEqual([
+      [2, 3],
+      [1, 2],
+      [1, 2],
+    ])
   })
 
   it('copies into arrays and to devices', () => {
-    const x = array([[1.5, 2], [3, 4]], { ctx })
+    const x = array(
+      [
+        [1.5, 2],
+        [3, 4],
+      ],
+      { ctx },
+    )
     const k = zeros([2, 2], { ctx, dtype: 'int32' })
     expect(x.copyTo(k)).toBe(k)
-    expect(k.asArraySync()).toEqual([[1, 2], [3, 4]])
+    expect(k.asArraySync()).toEqual([
+      [1, 2],
+      [3, 4],
+    ])
     expect(() => x.copyTo(zeros([4], { ctx }))).toThrow(/^\[copyTo\] .*\(4,\)/)
     const y = x.T.at('::-1').copyTo(reference)
     expect(y.context).toBe(reference)
-    expect(y.asArraySync()).toEqual([[2, 4], [1.5, 3]])
+    expect(y.asArraySync()).toEqual([
+      [2, 4],
+      [1.5, 3],
+    ])
     const back = y.asInContext(ctx)
-    expect([back.ctx, back.asArraySync()]).toEqual([ctx, [[2, 4], [1.5, 3]]])
+    expect([back.ctx, back.asArraySync()]).toEqual([
+      ctx,
+      [
+        [2, 4],
+        [1.5, 3],
+      ],
+    ])
     expect(x.asInContext(ctx)).toBe(x)
     x.copy().assign(0)
     expect(x.at(0, 0).asScalarSync()).toBe(1.5)
@@ -127,7 +176,13 @@ describe('the rules of dtypes', () => {
 
   it('a fraction does not fit integers', () => {
     const k = typed('int32')
-    for (const f of [() => k.add(0.5), () => k.mul(1.5), () => nd.divide(0.5, k), () => nd.greater(k, 0.5), () => k.maximum(1.5)]) {
+    for (const f of [
+      () => k.add(0.5),
+      () => k.mul(1.5),
+      () => nd.divide(0.5, k),
+      () => nd.greater(k, 0.5),
+      () => k.maximum(1.5),
+    ]) {
       expect(f).toThrow(/^\[_\w+_scalar\] the number [\d.]+ does not fit an array of int32/)
     }
     expect(() => nd.clip(k, 0.5, 2)).toThrow(/^\[clip\]/)

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { Context } from '../../src/base/context.ts'
 import { arange, array } from '../../src/ndarray/creation.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
-import { normal, permutation, randint, randn, seed, shuffle, uniform } from '../../src/ndarray/random.ts'
+import {
+  normal,
+  permutation,
+  randint,
+  randn,
+  seed,
+  shuffle,
+  uniform,
+} from '../../src/ndarray/random.ts'
 import { backends, reference } from '../cases/devices.ts'
 
 const numbers = (x: NDArray): number[] => Array.from(x.asTypedArraySync(), Number)
@@ -13,7 +21,11 @@ describe('seeds', () => {
   it('repeat the whole sequence', () => {
     const run = (): number[][] => {
       seed(5)
-      return [uniform(0, 1, { shape: 4 }), normal(0, 1, { shape: [2, 2] }), randint(0, 100, { shape: 3 })].map(numbers)
+      return [
+        uniform(0, 1, { shape: 4 }),
+        normal(0, 1, { shape: [2, 2] }),
+        randint(0, 100, { shape: 3 }),
+      ].map(numbers)
     }
     expect(run()).toEqual(run())
     const [first] = run()
@@ -74,10 +86,14 @@ it('dtypes and shapes', () => {
 
 it('permutations hold each number once', () => {
   seed(4)
-  for (const n of [0, 1, 2, 50]) expect([...permutation(n)].sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i))
+  for (const n of [0, 1, 2, 50])
+    expect([...permutation(n)].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: n }, (_, i) => i),
+    )
   // Every order of three comes up about as often as every other.
   const counts = new Map<string, number>()
-  for (let i = 0; i < 1200; i++) counts.set(permutation(3).join(), (counts.get(permutation(3).join()) ?? 0) + 1)
+  for (let i = 0; i < 1200; i++)
+    counts.set(permutation(3).join(), (counts.get(permutation(3).join()) ?? 0) + 1)
   expect(counts.size).toBe(6)
 })
 

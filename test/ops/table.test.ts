@@ -19,7 +19,11 @@ describe('the operator table', () => {
   it('has one row for each registered operator', () => {
     const named = rows.map((r) => r.op)
     expect(new Set(named).size).toBe(named.length)
-    expect(named.toSorted()).toEqual(allOps().map((op) => op.name).toSorted())
+    expect(named.toSorted()).toEqual(
+      allOps()
+        .map((op) => op.name)
+        .toSorted(),
+    )
   })
 
   it('has three cases a row, and a reason where gradients are not checked', () => {
@@ -34,28 +38,41 @@ describe('the operator table', () => {
 })
 
 describe.each(rows.map((row) => [row.op, row] as const))('%s', (_name, row) => {
-  it.runIf(row.formula)('computes its formula in float64', () => checkValues(row, 'float64', reference))
+  it.runIf(row.formula)('computes its formula in float64', () =>
+    checkValues(row, 'float64', reference),
+  )
   it.runIf(row.formula)('infers what it computes', () => checkInference(row))
-  it.runIf(row.formula && row.order !== 0)('has the gradients that differences show', () => checkGradients(row))
+  it.runIf(row.formula && row.order !== 0)('has the gradients that differences show', () =>
+    checkGradients(row),
+  )
   it.runIf(row.formula && row.cases.some((c) => c.inputs))('keeps its values when fused', () =>
-    checkFusion(row, 'float64', reference))
+    checkFusion(row, 'float64', reference),
+  )
   it.runIf(row.formula && row.cases.some((c) => c.inputs))('reads strided inputs', () =>
-    checkStrides(row, 'float64', reference))
-  it.runIf(row.cases.some((c) => c.inputs))('meets empty and scalar inputs', () => checkEdges(row, reference))
+    checkStrides(row, 'float64', reference),
+  )
+  it.runIf(row.cases.some((c) => c.inputs))('meets empty and scalar inputs', () =>
+    checkEdges(row, reference),
+  )
   it('refuses wrong calls in its own name', () => checkErrors(row))
 
   for (const { context, skip } of backends) {
     const kind = skip === null ? `on ${context}` : `on ${context} (skipped: ${skip})`
     describe.skipIf(skip !== null)(kind, () => {
-      it.runIf(row.formula)('computes its formula in float32', () => checkValues(row, 'float32', context))
+      it.runIf(row.formula)('computes its formula in float32', () =>
+        checkValues(row, 'float32', context),
+      )
       it.runIf(row.ints)('computes in integers', () => checkInts(row, context))
       it.runIf(row.statistics)('draws what it should', () => row.statistics!(context))
       if (context === reference) return
-      it.runIf(row.formula)('computes its formula in float64', () => checkValues(row, 'float64', context))
-      it.runIf(row.formula)('keeps its values when fused', () => checkFusion(row, 'float32', context))
+      it.runIf(row.formula)('computes its formula in float64', () =>
+        checkValues(row, 'float64', context),
+      )
+      it.runIf(row.formula)('keeps its values when fused', () =>
+        checkFusion(row, 'float32', context),
+      )
       it.runIf(row.formula)('reads strided inputs', () => checkStrides(row, 'float32', context))
       it.runIf(row.formula)('meets empty and scalar inputs', () => checkEdges(row, context))
     })
   }
 })
-

@@ -23,21 +23,49 @@ import { build, generator, sizeOf } from '../cases/model.ts'
 import { expectClose, put, take } from '../cases/runner.ts'
 import { graphOf, programs, shapes, stepwise } from './programs.ts'
 
-const traced = (sizes: readonly (readonly number[])[], body: (xs: Tensor[]) => Tensor | Tensor[]): Graph =>
+const traced = (
+  sizes: readonly (readonly number[])[],
+  body: (xs: Tensor[]) => Tensor | Tensor[],
+): Graph =>
   lower(
-    trace(sizes.map((s) => aval(s, 'float32')), [], (xs) => {
-      const out = body(xs as Tensor[])
-      return Array.isArray(out) ? out : [out]
-    }),
+    trace(
+      sizes.map((s) => aval(s, 'float32')),
+      [],
+      (xs) => {
+        const out = body(xs as Tensor[])
+        return Array.isArray(out) ? out : [out]
+      },
+    ),
   )
-const fused = (graph: Graph): Fused => fuse(graph, graph.inputs.map((s) => (s === null ? null : dense(s.shape))))
+const fused = (graph: Graph): Fused =>
+  fuse(
+    graph,
+    graph.inputs.map((s) => (s === null ? null : dense(s.shape))),
+  )
 const kernels = (graph: Graph): string[] =>
-  fused(graph).steps.map(({ kernel: k }) => (k.kind === 'loop' ? (k.reduce.length > 0 ? 'reduce' : 'map') : k.kind))
-const gradientKernels = (name: string, sizes: readonly (readonly number[])[], attrs?: object): string[] => {
+  fused(graph).steps.map(({ kernel: k }) =>
+    k.kind === 'loop' ? (k.reduce.length > 0 ? 'reduce' : 'map') : k.kind,
+  )
+const gradientKernels = (
+  name: string,
+  sizes: readonly (readonly number[])[],
+  attrs?: object,
+): string[] => {
   const inputs = traced(sizes, (xs) => xs).inputs as Tensor[]
-  const { bound, uses } = findOp(name)!.bind(attrs as never).bound.instance(inputs).gradient(sizes.map(() => true))
-  const place = { input: inputs, output: findOp(name)!.bind(attrs as never).bound.instance(inputs).outs, dy: [] as unknown[] }
-  const types = uses.map((u) => (u.from === 'input' ? inputs[u.index]!.aval : place.output[u.index]!))
+  const { bound, uses } = findOp(name)!
+    .bind(attrs as never)
+    .bound.instance(inputs)
+    .gradient(sizes.map(() => true))
+  const place = {
+    input: inputs,
+    output: findOp(name)!
+      .bind(attrs as never)
+      .bound.instance(inputs).outs,
+    dy: [] as unknown[],
+  }
+  const types = uses.map((u) =>
+    u.from === 'input' ? inputs[u.index]!.aval : place.output[u.index]!,
+  )
   const args = trace(types, [], (xs) => xs as Tensor[]).inputs
   return kernels(lowerInstance(bound!.instance(args)))
 }
@@ -77,22 +105,57 @@ describe('lowering', () => {
 
 describe('fusion', () => {
   const counts: [string, () => Graph, string[]][] = [
-    ['a chain of maps', () => traced([[2, 3]], ([x]) => nd.exp(nd.tanh(nd.add(x!, nd.multiply(x!, 2))))), ['map']],
-    ['a broadcast chain', () => traced([[2, 3], [3]], ([x, b]) => nd.relu(nd.add(x!, b!))), ['map']],
+    [
+      'a chain of maps',
+      () => traced([[2, 3]], ([x]) => nd.exp(nd.tanh(nd.add(x!, nd.multiply(x!, 2))))),
+      ['map'],
+    ],
+    [
+      'a broadcast chain',
+      () => traced([[2, 3], [3]], ([x, b]) => nd.relu(nd.add(x!, b!))),
+      ['map'],
+    ],
     ['views alone', () => traced([[2, 3]], ([x]) => nd.transpose(nd.expandDims(x!, 0))), []],
     ['mean', () => traced([[2, 3]], ([x]) => nd.mean(x!, { axis: 1 })), ['reduce']],
     ['mean of squares', () => traced([[2, 3]], ([x]) => nd.mean(nd.square(x!))), ['reduce']],
     ['a norm', () => traced([[2, 3]], ([x]) => nd.norm(x!)), ['reduce']],
-    ['softmax', () => traced([[2, 3]], ([x]) => nd.softmax(x!)), ['reduce', 'map', 'reduce', 'map']],
-    ['log-softmax', () => traced([[2, 3]], ([x]) => nd.logSoftmax(x!)), ['reduce', 'reduce', 'map']],
-    ['a layer with bias', () => traced([[2, 3], [4, 3], [4]], ([x, w, b]) => nd.fullyConnected(x!, w!, b!)), ['contract']],
+    [
+      'softmax',
+      () => traced([[2, 3]], ([x]) => nd.softmax(x!)),
+      ['reduce', 'map', 'reduce', 'map'],
+    ],
+    [
+      'log-softmax',
+      () => traced([[2, 3]], ([x]) => nd.logSoftmax(x!)),
+      ['reduce', 'reduce', 'map'],
+    ],
+    [
+      'a layer with bias',
+      () => traced([[2, 3], [4, 3], [4]], ([x, w, b]) => nd.fullyConnected(x!, w!, b!)),
+      ['contract'],
+    ],
     [
       'a layer with bias and activation',
       () => traced([[2, 3], [4, 3], [4]], ([x, w, b]) => nd.relu(nd.fullyConnected(x!, w!, b!))),
       ['contract'],
     ],
-    ['a product of transposes', () => traced([[3, 2], [4, 3]], ([x, y]) => nd.dot(nd.transpose(x!), nd.transpose(y!))), ['contract']],
-    ['cross-entropy', () => traced([[2, 3], [2]], ([x, l]) => nd.softmaxCrossEntropy(x!, l!)), ['reduce', 'reduce', 'reduce']],
+    [
+      'a product of transposes',
+      () =>
+        traced(
+          [
+            [3, 2],
+            [4, 3],
+          ],
+          ([x, y]) => nd.dot(nd.transpose(x!), nd.transpose(y!)),
+        ),
+      ['contract'],
+    ],
+    [
+      'cross-entropy',
+      () => traced([[2, 3], [2]], ([x, l]) => nd.softmaxCrossEntropy(x!, l!)),
+      ['reduce', 'reduce', 'reduce'],
+    ],
     ['a gather', () => traced([[4, 3], [5]], ([x, i]) => nd.multiply(nd.take(x!, i!), 2)), ['map']],
     ['a split', () => traced([[2, 4]], ([x]) => nd.split(x!, { numOutputs: 2 }) as Tensor[]), []],
     ['two results', () => traced([[2, 3]], ([x]) => [nd.exp(x!), nd.tanh(x!)]), ['map']],
@@ -110,9 +173,17 @@ describe('fusion', () => {
   it('makes few kernels of gradients', () => {
     expect(gradientKernels('relu', [[2, 3]])).toEqual(['map'])
     expect(gradientKernels('softmax', [[2, 3]])).toEqual(['reduce', 'map'])
-    expect(gradientKernels('broadcast_mul', [[2, 3], [2, 3]])).toEqual(['map'])
+    expect(
+      gradientKernels('broadcast_mul', [
+        [2, 3],
+        [2, 3],
+      ]),
+    ).toEqual(['map'])
     expect(gradientKernels('sum', [[2, 3]])).toEqual([])
-    expect(gradientKernels('FullyConnected', [[2, 3], [4, 3], [4]]).filter((k) => k === 'contract').length).toBe(2)
+    expect(
+      gradientKernels('FullyConnected', [[2, 3], [4, 3], [4]]).filter((k) => k === 'contract')
+        .length,
+    ).toBe(2)
   })
 
   it('reads strided inputs in place', () => {
@@ -126,7 +197,13 @@ describe('fusion', () => {
 
 const inputsFor = (dtype: 'float32' | 'float64', context: typeof reference): NDArray[] => {
   const random = generator(12)
-  return shapes.map((s) => put(build(s, () => Math.fround(2 * random() - 1)), dtype, context))
+  return shapes.map((s) =>
+    put(
+      build(s, () => Math.fround(2 * random() - 1)),
+      dtype,
+      context,
+    ),
+  )
 }
 
 describe('laws', () => {
@@ -136,32 +213,45 @@ describe('laws', () => {
       fc.property(programs, ({ moves, wanted }) => {
         const graph = graphOf(moves, wanted)
         const device = deviceOf(reference)
-        const plan = new Plan(device, graph, graph.inputs.map((s) => dense(s!.shape)))
+        const plan = new Plan(
+          device,
+          graph,
+          graph.inputs.map((s) => dense(s!.shape)),
+        )
         const got = plan.run(inputs, []) as readonly DeviceArray[] as readonly NDArray[]
         const want = stepwise(graph, inputs)
-        got.forEach((g, i) => expectClose(take(g), take(want[i]!), 1e-10, `result ${i} of\n${printGraph(graph)}`))
+        got.forEach((g, i) =>
+          expectClose(take(g), take(want[i]!), 1e-10, `result ${i} of\n${printGraph(graph)}`),
+        )
       }),
       { numRuns: 1500 },
     )
   })
 
-  it.each(backends.filter((b) => b.skip === null && b.context !== reference).map((b) => [String(b.context), b.context] as const))(
-    'and on %s',
-    (_name, context) => {
-      const [inputs, exact] = [inputsFor('float32', context), inputsFor('float64', reference)]
-      fc.assert(
-        fc.property(programs, ({ moves, wanted }) => {
-          const steady = moves.filter(({ op }) => op < 23)
-          const graph = graphOf(steady, wanted, 'float32')
-          const plan = new Plan(deviceOf(context), graph, graph.inputs.map((s) => dense(s!.shape)))
-          const got = plan.run(inputs, []) as readonly DeviceArray[] as readonly NDArray[]
-          const want = stepwise(graphOf(steady, wanted), exact)
-          got.forEach((g, i) => expectClose(take(g), take(want[i]!), 2e-4, `result ${i} of\n${printGraph(graph)}`))
-        }),
-        { numRuns: 300 },
-      )
-    },
-  )
+  it.each(
+    backends
+      .filter((b) => b.skip === null && b.context !== reference)
+      .map((b) => [String(b.context), b.context] as const),
+  )('and on %s', (_name, context) => {
+    const [inputs, exact] = [inputsFor('float32', context), inputsFor('float64', reference)]
+    fc.assert(
+      fc.property(programs, ({ moves, wanted }) => {
+        const steady = moves.filter(({ op }) => op < 23)
+        const graph = graphOf(steady, wanted, 'float32')
+        const plan = new Plan(
+          deviceOf(context),
+          graph,
+          graph.inputs.map((s) => dense(s!.shape)),
+        )
+        const got = plan.run(inputs, []) as readonly DeviceArray[] as readonly NDArray[]
+        const want = stepwise(graphOf(steady, wanted), exact)
+        got.forEach((g, i) =>
+          expectClose(take(g), take(want[i]!), 2e-4, `result ${i} of\n${printGraph(graph)}`),
+        )
+      }),
+      { numRuns: 300 },
+    )
+  })
 
   it('strided inputs give the values of dense ones', () => {
     const inputs = inputsFor('float64', reference)
@@ -170,9 +260,15 @@ describe('laws', () => {
       fc.property(programs, ({ moves, wanted }) => {
         const graph = graphOf(moves, wanted)
         const run = (xs: readonly NDArray[]): NDArray[] =>
-          new Plan(deviceOf(reference), graph, xs.map((x) => x.layout)).run(xs, []) as NDArray[]
+          new Plan(
+            deviceOf(reference),
+            graph,
+            xs.map((x) => x.layout),
+          ).run(xs, []) as NDArray[]
         const want = run(inputs)
-        run(strided).forEach((g, i) => expectClose(take(g), take(want[i]!), 1e-10, printGraph(graph)))
+        run(strided).forEach((g, i) =>
+          expectClose(take(g), take(want[i]!), 1e-10, printGraph(graph)),
+        )
       }),
       { numRuns: 300 },
     )
@@ -184,7 +280,9 @@ describe('laws', () => {
         const program = fused(graphOf(moves, wanted))
         const { offsets, bytes } = planMemory(program)
         const results = new Set(program.outputs.map((o) => o.buffer))
-        const life = program.buffers.map((_, b) => program.steps.flatMap((s, i) => (s.buffers.includes(b) ? [i] : [])))
+        const life = program.buffers.map((_, b) =>
+          program.steps.flatMap((s, i) => (s.buffers.includes(b) ? [i] : [])),
+        )
         program.buffers.forEach((a, i) => {
           const temporary = a.input === null && !results.has(i) && life[i]!.length > 0
           expect(offsets[i]! >= 0).toBe(temporary)
@@ -194,7 +292,8 @@ describe('laws', () => {
           program.buffers.forEach((b, j) => {
             if (j <= i || offsets[j]! < 0) return
             const together = life[i]![0]! <= life[j]!.at(-1)! && life[j]![0]! <= life[i]!.at(-1)!
-            const apart = offsets[i]! + a.bytes <= offsets[j]! || offsets[j]! + b.bytes <= offsets[i]!
+            const apart =
+              offsets[i]! + a.bytes <= offsets[j]! || offsets[j]! + b.bytes <= offsets[i]!
             expect(!together || apart).toBe(true)
           })
         })
@@ -214,7 +313,8 @@ describe('laws', () => {
           for (const b of reads) expect(ready.has(b)).toBe(true)
           for (const b of buffers.slice(buffers.length - outputs)) ready.add(b)
         }
-        for (const o of program.outputs) expect(ready.has(o.buffer) || sizeOf(o.view.shape) === 0).toBe(true)
+        for (const o of program.outputs)
+          expect(ready.has(o.buffer) || sizeOf(o.view.shape) === 0).toBe(true)
       }),
       { numRuns: 300 },
     )

@@ -1,11 +1,11 @@
 /** Random programs of primitives, and a machine that runs each primitive by itself. */
 
 import fc from 'fast-check'
+import { applyBound } from '../../src/core/apply.ts'
 import { aval } from '../../src/core/aval.ts'
 import { type Graph, type Node, type Sym, topological } from '../../src/core/graph.ts'
 import type { Tensor } from '../../src/core/tensor.ts'
 import { trace } from '../../src/core/trace.ts'
-import { applyBound } from '../../src/core/apply.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import * as nd from '../../src/ops/index.ts'
 import { lower } from '../../src/passes/lower.ts'
@@ -46,8 +46,12 @@ const operations: readonly ((x: Tensor, y: Tensor) => Tensor)[] = [
   (x) => nd.broadcastTo(nd.sum(x, { axis: 0, keepdims: true }), x.shape),
   (x) => nd.tile(x, { reps: 2 }),
   (x) => nd.concat(x, nd.exp(nd.negative(nd.abs(x))), { dim: 0 }),
-  (x, y) => (x.ndim === 2 && y.ndim === 2 && x.shape[1] === y.shape[0] ? nd.dot(x, y) : nd.square(x)),
-  (x, y) => (x.ndim === 2 && y.ndim === 2 && x.shape[1] === y.shape[1] ? nd.relu(nd.dot(x, y, { transposeB: true })) : nd.sigmoid(x)),
+  (x, y) =>
+    x.ndim === 2 && y.ndim === 2 && x.shape[1] === y.shape[0] ? nd.dot(x, y) : nd.square(x),
+  (x, y) =>
+    x.ndim === 2 && y.ndim === 2 && x.shape[1] === y.shape[1]
+      ? nd.relu(nd.dot(x, y, { transposeB: true }))
+      : nd.sigmoid(x),
   (x, y) => nd.take(x, nd.multiply(y, 3)),
   (x) => (x.ndim > 0 ? nd.pick(x, nd.sum(x, { axis: -1 })) : x),
   (x) => nd.norm(x, { axis: 0, keepdims: true }),
@@ -78,12 +82,20 @@ export const programs = fc.record({
   wanted: fc.array(fc.nat(12), { minLength: 1, maxLength: 3 }),
 })
 
-export function graphOf(moves: readonly Move[], wanted: readonly number[], dtype: 'float32' | 'float64' = 'float64'): Graph {
+export function graphOf(
+  moves: readonly Move[],
+  wanted: readonly number[],
+  dtype: 'float32' | 'float64' = 'float64',
+): Graph {
   return lower(
-    trace(shapes.map((s) => aval(s, dtype)), [], (inputs) => {
-      const values = play(moves, inputs as Tensor[])
-      return [values.at(-1)!, ...wanted.map((w) => values[w % values.length]!)]
-    }),
+    trace(
+      shapes.map((s) => aval(s, dtype)),
+      [],
+      (inputs) => {
+        const values = play(moves, inputs as Tensor[])
+        return [values.at(-1)!, ...wanted.map((w) => values[w % values.length]!)]
+      },
+    ),
   )
 }
 
@@ -91,10 +103,17 @@ export function graphOf(moves: readonly Move[], wanted: readonly number[], dtype
 export function stepwise(graph: Graph, inputs: readonly NDArray[]): NDArray[] {
   const values = new Map<Node, readonly Tensor[]>()
   graph.inputs.forEach((s, i) => values.set(s!.node, [inputs[i]!]))
-  const valueOf = (s: Sym): Tensor => values.get(s.node)![s.index]!
+  const valueAt = (s: Sym): Tensor => values.get(s.node)![s.index]!
   for (const node of topological(graph.outputs)) {
     if (node.bound === null) continue
-    values.set(node, applyBound(node.bound, node.inputs.map((t) => valueOf(t as Sym)), []))
+    values.set(
+      node,
+      applyBound(
+        node.bound,
+        node.inputs.map((t) => valueAt(t as Sym)),
+        [],
+      ),
+    )
   }
-  return graph.outputs.map((s) => valueOf(s) as NDArray)
+  return graph.outputs.map((s) => valueAt(s) as NDArray)
 }

@@ -1,7 +1,7 @@
 /** The tutorial's network follows the trajectory that the real MXNet 1.9.1 recorded, on every backend. */
 
 import { readFileSync } from 'node:fs'
-import { autograd, Context, gluon, nd, type NDArray, runtime } from 'mxnet-ts'
+import { autograd, Context, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 import { readNpy } from '../golden/npy.ts'
 
@@ -9,10 +9,20 @@ const golden = new URL('../golden/mlp-trajectory/', import.meta.url)
 const trajectory = JSON.parse(readFileSync(new URL('trajectory.json', golden), 'utf8')) as {
   loss_sum_per_step: number[]
 }
-const names = ['dense0_weight', 'dense0_bias', 'dense1_weight', 'dense1_bias', 'dense2_weight', 'dense2_bias']
+const names = [
+  'dense0_weight',
+  'dense0_bias',
+  'dense1_weight',
+  'dense1_bias',
+  'dense2_weight',
+  'dense2_bias',
+]
 const load = (kind: string, name: string) => readNpy(`mlp-trajectory/${kind}_${name}.npy`)
 
-const relativeNorm = (got: ArrayLike<number | bigint>, want: ArrayLike<number | bigint>): number => {
+const relativeNorm = (
+  got: ArrayLike<number | bigint>,
+  want: ArrayLike<number | bigint>,
+): number => {
   let [error, total] = [0, 0]
   for (let i = 0; i < want.length; i++) {
     error += (Number(got[i]) - Number(want[i])) ** 2
@@ -21,7 +31,9 @@ const relativeNorm = (got: ArrayLike<number | bigint>, want: ArrayLike<number | 
   return Math.sqrt(error / total)
 }
 
-async function train(ctx: Context): Promise<{ losses: number[]; params: NDArray[]; grads: NDArray[] }> {
+async function train(
+  ctx: Context,
+): Promise<{ losses: number[]; params: NDArray[]; grads: NDArray[] }> {
   const net = new gluon.nn.Sequential()
   net.add(new gluon.nn.Dense(64, { activation: 'relu', inUnits: 784 }))
   net.add(new gluon.nn.Dense(64, { activation: 'relu', inUnits: 64 }))
@@ -30,7 +42,12 @@ async function train(ctx: Context): Promise<{ losses: number[]; params: NDArray[
   const params = [...net.collectParams().values()]
   params.forEach((p, i) => {
     const init = load('init', names[i]!)
-    p.setData(nd.array(init.values as Float64Array, { ctx }).reshape(init.shape).astype('float32'))
+    p.setData(
+      nd
+        .array(init.values as Float64Array, { ctx })
+        .reshape(init.shape)
+        .astype('float32'),
+    )
   })
   const trainer = new gluon.Trainer(net.collectParams(), 'sgd', { learningRate: 0.01 })
   const softmaxCrossEntropy = new gluon.loss.SoftmaxCrossEntropyLoss()
@@ -38,9 +55,20 @@ async function train(ctx: Context): Promise<{ losses: number[]; params: NDArray[
   const losses: number[] = []
   let grads: NDArray[] = []
   for (let step = 0; step < 50; step++) {
-    const samples = Array.from({ length: 64 }, (_, i) => images.at(step * 64 + i) as [NDArray, NDArray])
-    const x = nd.stack(...samples.map(([image]) => image)).asInContext(ctx).reshape([-1, 784]).astype('float32').div(255)
-    const y = nd.stack(...samples.map(([, label]) => label)).asInContext(ctx).astype('float32')
+    const samples = Array.from(
+      { length: 64 },
+      (_, i) => images.at(step * 64 + i) as [NDArray, NDArray],
+    )
+    const x = nd
+      .stack(...samples.map(([image]) => image))
+      .asInContext(ctx)
+      .reshape([-1, 784])
+      .astype('float32')
+      .div(255)
+    const y = nd
+      .stack(...samples.map(([, label]) => label))
+      .asInContext(ctx)
+      .astype('float32')
     const loss = autograd.record(() => softmaxCrossEntropy(net(x), y))
     loss.backward()
     losses.push(await nd.sum(loss).asScalar())
@@ -51,16 +79,27 @@ async function train(ctx: Context): Promise<{ losses: number[]; params: NDArray[
 }
 
 describe.each(['reference', 'wasm', 'cpu'] as const)('fifty steps on %s', (type) => {
-  it('meet every loss, the first gradients and the final weights within 1e-5', { timeout: 120_000 }, async () => {
+  it('meet every loss, the first gradients and the final weights within 1e-5', {
+    timeout: 120_000,
+  }, async () => {
     const { losses, params, grads } = await train(new Context(type, 0))
     losses.forEach((loss, step) => {
-      expect(Math.abs(loss / trajectory.loss_sum_per_step[step]! - 1), `loss of step ${step}`).toBeLessThan(1e-5)
+      expect(
+        Math.abs(loss / trajectory.loss_sum_per_step[step]! - 1),
+        `loss of step ${step}`,
+      ).toBeLessThan(1e-5)
     })
     for (const [i, name] of names.entries()) {
       const final = await params[i]!.asTypedArray()
-      expect(relativeNorm(final as Float32Array, load('final', name).values), `final ${name}`).toBeLessThan(1e-5)
+      expect(
+        relativeNorm(final as Float32Array, load('final', name).values),
+        `final ${name}`,
+      ).toBeLessThan(1e-5)
       const grad = await grads[i]!.asTypedArray()
-      expect(relativeNorm(grad as Float32Array, load('grad0', name).values), `gradient ${name}`).toBeLessThan(1e-5)
+      expect(
+        relativeNorm(grad as Float32Array, load('grad0', name).values),
+        `gradient ${name}`,
+      ).toBeLessThan(1e-5)
     }
   })
 })

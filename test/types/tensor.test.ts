@@ -1,6 +1,6 @@
 /** Types: operators keep the carrier, options are checked, scopes refuse promises. */
 
-import { autograd, gluon, nd, type NDArray } from 'mxnet-ts'
+import { autograd, type gluon, type NDArray, nd } from 'mxnet-ts'
 import { expectTypeOf, it } from 'vitest'
 
 it('types of the array language', () => {

@@ -1,9 +1,9 @@
 /** The native CPU backend: WebAssembly kernels, with matrix products claimed by oneDNN on the same memory. */
 
-import type { NativeBridge } from './bridge.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, contractEpilogue, type Kernel, kernelKey } from '../../prim/kernel.ts'
 import type { Backend, Compiled, Reaper } from '../backend.ts'
+import type { NativeBridge } from './bridge.ts'
 
 export type { NativeBridge }
 
@@ -80,7 +80,12 @@ export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBri
   function claim(kernel: ContractKernel): Compiled | null {
     if (kernel.dtype !== 'float32' || kernel.output.dtype !== 'float32') return null
     if (kernel.b * kernel.m * kernel.n * kernel.k < leastWork) return null
-    if ([kernel.lhs, kernel.rhs, ...kernel.inputs].some((o) => o.guards?.length || o.dtype !== 'float32')) return null
+    if (
+      [kernel.lhs, kernel.rhs, ...kernel.inputs].some(
+        (o) => o.guards?.length || o.dtype !== 'float32',
+      )
+    )
+      return null
     const post = matchPostOps(kernel.epilogue)
     const handle = bridge.matmulCreate(describe(kernel, post ?? { bias: -1, activation: 0 }))
     if (handle < 0) return null

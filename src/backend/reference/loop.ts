@@ -118,7 +118,7 @@ const floatMeaning = {
   min: Math.min,
 } as const
 
-/** The first position of the extreme value; NaN counts as more extreme than any number. */
+/** The first position of the extreme value, by strict comparison: a NaN wins only from the first place. */
 function makeArgReducer(
   place: Place,
   inner: Evaluator,
@@ -127,8 +127,7 @@ function makeArgReducer(
   slot: number,
 ): Reducer {
   let best: number | bigint = 0
-  const better = (v: number | bigint): boolean =>
-    Number.isNaN(v) ? !Number.isNaN(best) : op === 'argmax' ? v > best : v < best
+  const better = (v: number | bigint): boolean => (op === 'argmax' ? v > best : v < best)
   return {
     clear: () => {
       place.sums[slot] = 0
