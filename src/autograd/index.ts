@@ -169,9 +169,15 @@ export interface BackwardOptions {
 }
 
 /** One array, or a list of them, as a list. */
-function listOf<T extends NDArray | null>(where: string, what: string, given: NDArray | readonly T[]): readonly (NDArray | T)[] {
+function listOf<T extends NDArray | null>(
+  where: string,
+  what: string,
+  given: NDArray | readonly T[],
+): readonly (NDArray | T)[] {
   if (given instanceof NDArray) return [given]
-  const fits = Array.isArray(given) && given.every((x) => x === null || x === undefined || x instanceof NDArray)
+  const fits =
+    Array.isArray(given) &&
+    given.every((x) => x === null || x === undefined || x instanceof NDArray)
   if (!fits) fail(where, `${what} ${String(given)} must be an NDArray or a list of them`)
   return given as readonly T[]
 }
@@ -295,11 +301,7 @@ export function grad(
   const list = listOf('grad', 'heads', heads)
   const wanted = listOf('grad', 'variables', variables)
   const { headGrads, createGraph = false, retainGraph = createGraph } = options
-  const grads = headGradients(
-    'grad',
-    list,
-    listOf('grad', 'headGrads', headGrads ?? []),
-  )
+  const grads = headGradients('grad', list, listOf('grad', 'headGrads', headGrads ?? []))
   const nodes = history('grad', list)
   wanted.forEach((x, i) => {
     if (x.node === null || !nodes.has(x.node)) {

@@ -23,7 +23,8 @@ export class Storage {
 
   /** Fails where the block has been given back: reading or writing it would meet somebody else's elements. */
   check(where: string): void {
-    if (this.address < 0) fail(where, 'the array has been freed: its scope has ended or it was disposed of')
+    if (this.address < 0)
+      fail(where, 'the array has been freed: its scope has ended or it was disposed of')
   }
 
   /** One more holder. */
@@ -139,7 +140,8 @@ export function hasDevice(type: Context['deviceType']): boolean {
 
 /** The device of a context, made at its first use. */
 export function deviceOf(context: Context): Device {
-  if (!(context instanceof ContextClass)) fail('Context', `${String(context)} is not a context: use cpu() or gpu(0)`)
+  if (!(context instanceof ContextClass))
+    fail('Context', `${String(context)} is not a context: use cpu() or gpu(0)`)
   let device = devices.get(context)
   if (device === undefined) {
     const make = makers.get(context.deviceType)

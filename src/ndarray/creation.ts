@@ -6,7 +6,7 @@ import {
   type DType,
   dtypeInfo,
   dtypeOfTypedArray,
-  isFloat,
+  holdsNumber,
   itemSize,
   type TypedArray,
 } from '../base/dtype.ts'
@@ -225,8 +225,7 @@ export function ones(shape: Shape | number, options?: ArrayOptions): NDArray {
  */
 export function full(shape: Shape | number, value: number, options?: ArrayOptions): NDArray {
   return on('full', options, (dtype) => {
-    if (!isFloat(dtype) && dtype !== 'bool' && !Number.isInteger(value))
-      fail('full', `${value} does not fit ${dtype}: use an integer`)
+    if (!holdsNumber(dtype, value)) fail('full', `${value} does not fit ${dtype}: use an integer`)
     return fullOf(listOf('full', shape), value, dtype)
   })
 }

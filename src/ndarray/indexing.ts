@@ -1,6 +1,6 @@
 /** Basic indexing: numbers, slices, new axes and the ellipsis name one strided region of an array. */
 
-import { isFloat } from '../base/dtype.ts'
+import { holdsNumber } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { reshape, slice, type View } from '../base/view.ts'
@@ -125,8 +125,11 @@ export function writeRegion(x: NDArray, value: unknown, key: readonly unknown[])
 
 function checkValue(where: string, x: NDArray, value: unknown, shape: readonly number[]): void {
   if (typeof value === 'number') {
-    if (!isFloat(x.dtype) && x.dtype !== 'bool' && !Number.isInteger(value)) {
-      fail(where, `${value} cannot be written into an array of ${x.dtype}: use an integer`)
+    if (!holdsNumber(x.dtype, value)) {
+      fail(
+        where,
+        `${value} cannot be written into an array of ${x.dtype}: use an integer in its range`,
+      )
     }
     return
   }

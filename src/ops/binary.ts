@@ -1,6 +1,6 @@
 /** Elementwise operators of two tensors that broadcast, and of a tensor and a number. */
 
-import { isFloat } from '../base/dtype.ts'
+import { holdsNumber, isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape, sameShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
@@ -22,13 +22,13 @@ function combine(where: string, a: Tensor, b: Tensor, f: Combine, keepDType = fa
   return pointwise([castTo(a, type), castTo(b, type)], ([x, y]) => f(x!, y!), where)
 }
 
-/** A fraction meeting an integer array would have to be cut off silently. */
+/** A fraction meeting an integer array, or a number out of its range, would have to be changed silently. */
 function checkNumber(where: string) {
   return ([x]: readonly Aval[], [scalar]: readonly number[]): void => {
-    if (!isFloat(x!.dtype) && !Number.isInteger(scalar)) {
+    if (!isFloat(x!.dtype) && !(Number.isInteger(scalar) && holdsNumber(x!.dtype, scalar!))) {
       fail(
         where,
-        `the number ${scalar} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`,
+        `the number ${scalar} does not fit an array of ${x!.dtype}: use an integer in its range, or astype('float32') first`,
       )
     }
   }

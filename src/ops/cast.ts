@@ -1,6 +1,6 @@
 /** Operators that pass values on: casts, copies, gradient stops, clipping, constants of a like shape. */
 
-import { type DType, isFloat } from '../base/dtype.ts'
+import { type DType, holdsNumber, isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
@@ -97,7 +97,7 @@ const clipOp = defineOp({
   attrs: { aMin: attr.scalar(), aMax: attr.scalar() },
   check: ([x], bounds) => {
     for (const bound of bounds) {
-      if (!isFloat(x!.dtype) && !Number.isInteger(bound)) {
+      if (!isFloat(x!.dtype) && !(Number.isInteger(bound) && holdsNumber(x!.dtype, bound))) {
         fail(
           'clip',
           `the number ${bound} does not fit an array of ${x!.dtype}: use an integer, or astype('float32') first`,

@@ -27,12 +27,13 @@ export function resolveReshape(
   let inferred = -1
   const next = (): number =>
     at < source.length ? source[at++]! : bad('it names more axes than there are')
+  const empty = sizeOf(from) === 0
   for (let i = 0; i < code.length; i++) {
     const c = code[i]!
     if (c > 0) {
       out.push(c)
       at++
-    } else if (c === 0) out.push(next())
+    } else if (c === 0) out.push(empty && at >= source.length ? 0 : next())
     else if (c === -1) {
       if (inferred >= 0) bad('only one size can be -1')
       inferred = out.push(-1) - 1

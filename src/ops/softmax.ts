@@ -162,6 +162,7 @@ const logSoftmaxOp = defineOp({
   inputs: ['data'],
   attrs: softmaxAttrs,
   body: ([data], attrs) => {
+    if (attrs.useLength) fail('log_softmax', 'useLength is for softmax only: mask the result')
     const [x, axis] = shifted('log_softmax', data!, attrs, 1)
     const top = keeping(x, 'max', axis)
     const e = pointwise([x, top], ([v, t]) => unary('exp', sub(v!, t!)))
