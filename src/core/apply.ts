@@ -34,7 +34,9 @@ export function applyInto<T extends Tensor>(
   if (frame.tracing)
     fail(op.name, 'writing into an array is not possible while a graph is being traced')
   const { bound, scalars } = op.bind(attrs)
-  applyBound(bound, checkTensors(op, inputs), scalars, targets)
+  const checked = checkTensors(op, inputs)
+  if (frame.intercept !== null) frame.intercept({ bound, inputs: checked, scalars, targets })
+  else applyBound(bound, checked, scalars, targets)
 }
 
 /** Applies an operator with one result. */
@@ -63,12 +65,12 @@ function describe(value: unknown): string {
   return `${typeof value} ${String(value)}`
 }
 
-/** Applies a bound operator to checked inputs; `targets` are arrays to write the results into. */
+/** Applies a bound operator to checked inputs; `targets` are arrays to write results into (null: a new one). */
 export function applyBound(
   bound: BoundOp,
   inputs: readonly (Tensor | null)[],
   scalars: readonly (number | Tensor)[],
-  targets?: readonly Tensor[],
+  targets?: readonly (Tensor | null)[],
 ): readonly Tensor[] {
   if (frame.tracing || hasSym(inputs)) return place(bound, inputs, scalars)
   if (bound.op.spec.check) bound.instance(inputs)

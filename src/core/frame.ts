@@ -10,8 +10,8 @@ export type Interpreter = (
   bound: BoundOp,
   inputs: readonly (Tensor | null)[],
   scalars: readonly number[],
-  /** Arrays to write the results into, instead of new ones. */
-  targets?: readonly Tensor[],
+  /** Arrays to write the results into, instead of new ones (null: a new one). */
+  targets?: readonly (Tensor | null)[],
 ) => readonly Tensor[]
 
 /** Two 32-bit key words for one random operator; places in the graph while a function is traced. */
@@ -31,6 +31,16 @@ export interface Frame {
   keys: KeySource
   /** While tracing: gives an array with data that the function refers to a place among the graph's inputs. */
   capture: ((array: Tensor) => Tensor) | null
+  /** Takes calls that write into arrays instead of running them; how a fused step learns the updates. */
+  intercept: ((call: WritingCall) => void) | null
+}
+
+/** A call of an operator that writes its results into arrays. */
+export interface WritingCall {
+  readonly bound: BoundOp
+  readonly inputs: readonly (Tensor | null)[]
+  readonly scalars: readonly (number | Tensor)[]
+  readonly targets: readonly Tensor[]
 }
 
 /** The frame in force. */
@@ -42,6 +52,7 @@ export const frame: Frame = {
   eager: () => fail('core', 'no backend is installed: import mxnet-ts, not its inner files'),
   keys: () => fail('core', 'no random stream is installed'),
   capture: null,
+  intercept: null,
 }
 
 /** Runs `body` with some of the frame changed, and puts it back whatever happens. */

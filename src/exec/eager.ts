@@ -72,22 +72,27 @@ export function runEager(
   bound: BoundOp,
   inputs: readonly (Tensor | null)[],
   scalars: readonly number[],
-  targets?: readonly Tensor[],
+  targets?: readonly (Tensor | null)[],
 ): readonly Tensor[] {
   const arrays = inputs as readonly (DeviceArray | null)[]
   const device = deviceFor(bound, arrays)
   const instance = bound.instance(inputs)
   const plan = planFor(instance, device, arrays)
-  if (targets !== undefined) checkTargets(bound, instance, targets as readonly DeviceArray[])
-  const outputs = plan.run(arrays, scalars, targets as readonly DeviceArray[] | undefined)
+  if (targets !== undefined)
+    checkTargets(bound, instance, targets as readonly (DeviceArray | null)[])
+  const outputs = plan.run(arrays, scalars, targets as readonly (DeviceArray | null)[] | undefined)
   if (frame.recording && targets === undefined) record(instance, arrays, scalars, outputs)
   return outputs
 }
 
-function checkTargets(bound: BoundOp, instance: Instance, targets: readonly DeviceArray[]): void {
+function checkTargets(
+  bound: BoundOp,
+  instance: Instance,
+  targets: readonly (DeviceArray | null)[],
+): void {
   targets.forEach((t, i) => {
     const want = instance.outs[i]
-    if (want === undefined) return
+    if (t === null || want === undefined) return
     if (
       t.dtype !== want.dtype ||
       t.shape.length !== want.shape.length ||

@@ -79,7 +79,7 @@ export class Plan {
   run(
     inputs: readonly (DeviceArray | null)[],
     scalars: readonly number[],
-    targets?: readonly DeviceArray[],
+    targets?: readonly (DeviceArray | null)[],
   ): DeviceArray[] {
     const addresses = this.#addresses
     for (let i = 0; i < inputs.length; i++) {
@@ -118,7 +118,7 @@ export class Plan {
     })
     return places.map(({ storage, layout }, i) => {
       const target = targets?.[i]
-      if (target === undefined) return makeArray(this.#outputs[i]!.aval, storage, layout)
+      if (!target) return makeArray(this.#outputs[i]!.aval, storage, layout)
       // A result written over its target is not one more holder of the block; a view of it is, and the target one less.
       const written = target.storage === storage && this.#outputs[i]!.input < 0
       if (!written) target.storage.release()
@@ -148,11 +148,12 @@ export class Plan {
     buffer: number,
     bytes: number,
     inputs: readonly (DeviceArray | null)[],
-    targets: readonly DeviceArray[],
+    targets: readonly (DeviceArray | null)[],
   ): Storage | undefined {
     const at = this.#outputs.findIndex((o) => o.buffer === buffer)
     if (at < 0 || this.#outputs.some((o, i) => i !== at && o.buffer === buffer)) return undefined
-    const target = targets[at]!
+    const target = targets[at]
+    if (!target) return undefined
     const { storage, layout } = target
     if (storage.shares !== 1 || storage.bytes !== bytes || !layout.dense || layout.offset !== 0)
       return undefined

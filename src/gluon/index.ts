@@ -2,6 +2,7 @@
 
 export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './block.ts'
 export * as data from './data/index.ts'
+export { type FusedStep, fuseStep } from './fuseStep.ts'
 export * as loss from './loss.ts'
 export * as nn from './nn/index.ts'
 export * as utils from './parallel.ts'

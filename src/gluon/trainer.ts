@@ -3,7 +3,7 @@
 import { gradIsFresh } from '../autograd/index.ts'
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
-import { withFrame } from '../core/frame.ts'
+import { type WritingCall, withFrame } from '../core/frame.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import { create, Optimizer } from '../optimizer/optimizer.ts'
 import { Updater } from '../optimizer/updater.ts'
@@ -119,6 +119,23 @@ export class Trainer {
     this.#update(options.ignoreStaleGrad ?? false)
   }
 
+  /**
+   * What `step` would write, without writing it: how `fuseStep` learns the updates. Counts as a step.
+   * @throws MXNetError for parameters on several contexts.
+   */
+  plannedUpdates(batchSize: number): WritingCall[] {
+    if (this.#contexts.length > 1) {
+      fail(
+        'Trainer',
+        `parameters are on ${this.#contexts.join(', ')}: a fused step works on one context`,
+      )
+    }
+    this.#rescale('step', batchSize)
+    const calls: WritingCall[] = []
+    withFrame({ intercept: (call) => calls.push(call) }, () => this.#update(false, true))
+    return calls
+  }
+
   #rescale(where: string, batchSize: number | undefined): void {
     if (typeof batchSize !== 'number' || !(batchSize > 0)) {
       fail(
@@ -129,7 +146,7 @@ export class Trainer {
     this.#optimizer.rescaleGrad = this.#scale / batchSize
   }
 
-  #update(ignoreStale: boolean): void {
+  #update(ignoreStale: boolean, planned = false): void {
     const params = this.#params
     this.#updaters.forEach((updater, device) => {
       const context = this.#contexts[device]!
@@ -140,7 +157,7 @@ export class Trainer {
         const parameter = params[i]!
         if (parameter.gradReq === 'null') continue
         const weight = parameter.data(context)
-        if (!gradIsFresh(weight, true)) {
+        if (!planned && !gradIsFresh(weight, true)) {
           if (ignoreStale) continue
           stale(parameter, context)
         }

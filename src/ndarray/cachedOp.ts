@@ -14,10 +14,10 @@ import { lower } from '../passes/lower.ts'
 import type { NDArray } from './ndarray.ts'
 
 /** A value that a traced function reads besides its inputs, looked up anew at every call. */
-type Source = () => NDArray
+export type Source = () => NDArray
 
 /** What a function does on one kind of inputs. */
-interface Traced {
+export interface Traced {
   readonly graph: Graph
   /** Arrays that follow the inputs: parameters and captured arrays. */
   readonly sources: readonly Source[]
@@ -122,7 +122,8 @@ function fits(graph: Graph, arrays: readonly (NDArray | null)[]): boolean {
   })
 }
 
-function traceFunction(
+/** Traces a function on the kinds of some inputs. */
+export function traceFunction(
   name: string,
   body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[],
   inputs: readonly (NDArray | null)[],
@@ -186,7 +187,7 @@ function traceFunction(
 }
 
 /** A graph as an operator of its own. */
-function graphOp(name: string, graph: Graph): BoundOp {
+export function graphOp(name: string, graph: Graph): BoundOp {
   const op = new OpDef({
     name,
     inputs: ['...values?'],
