@@ -39,6 +39,10 @@ export class Context {
   toString(): string {
     return `${this.deviceType}(${this.deviceId})`
   }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
 }
 
 /** The CPU context with this id. */

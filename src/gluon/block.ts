@@ -262,6 +262,12 @@ export class Block extends Callable {
   }
 
   #inferParameters(inputs: readonly Tensor[]): void {
+    if (!(inputs[0] instanceof Tensor)) {
+      fail(
+        this.constructor.name,
+        `the input is ${String(inputs[0])}: it must be an array (nd.array)`,
+      )
+    }
     this.inferShape(...(inputs as Tensor[]))
     for (const parameter of this.params.values()) parameter.finishDeferredInit()
   }

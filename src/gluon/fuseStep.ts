@@ -1,6 +1,6 @@
 /** fuseStep: a whole training step — forward, backward, update — as one compiled graph. */
 
-import { fail } from '../base/error.ts'
+import { DeferredInitializationError, fail } from '../base/error.ts'
 import { applyBound } from '../core/apply.ts'
 import { aval } from '../core/aval.ts'
 import { frame, type WritingCall, withFrame } from '../core/frame.ts'
@@ -46,8 +46,7 @@ export function fuseStep(net: HybridBlock, loss: HybridBlock, trainer: Trainer):
   return (data, label, batchSize = data.shape[0]) => {
     if (batchSize === undefined) fail('fuseStep', 'data is a scalar: give the batch size')
     return withFrame({ context: data.context, recording: false, training: true }, () => {
-      // The first call tells parameters their shapes, as any first call does.
-      if (!ready) withFrame({ training: false }, () => net(data))
+      if (!ready) finishShapes(net, data)
       ready = true
       const calls = trainer.plannedUpdates(batchSize)
       const kinds = [data, label].map((x) => `${x.dtype}${x.shape.join()}`)
@@ -60,6 +59,16 @@ export function fuseStep(net: HybridBlock, loss: HybridBlock, trainer: Trainer):
       }
       return run(step, [data, label], calls)
     })
+  }
+}
+
+/** Runs the network once where a parameter still waits for the first input to tell its shape. */
+function finishShapes(net: HybridBlock, data: NDArray): void {
+  try {
+    for (const parameter of net.collectParams().values()) parameter.data()
+  } catch (e) {
+    if (!(e instanceof DeferredInitializationError)) throw e
+    withFrame({ training: false }, () => net(data))
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { fail } from '../base/error.ts'
 import { sameShape } from '../base/shape.ts'
-import type { Tensor } from '../core/tensor.ts'
+import { Tensor } from '../core/tensor.ts'
 import { activation, relu } from '../ops/activation.ts'
 import { add, multiply, subtract } from '../ops/binary.ts'
 import { log } from '../ops/elementary.ts'
@@ -82,9 +82,11 @@ export class Loss extends HybridBlock {
   }
 }
 
-/** The label in the shape of the prediction. */
-const alike = (label: Tensor, pred: Tensor): Tensor =>
-  sameShape(label.shape, pred.shape) ? label : reshapeLike(label, pred)
+/** The label in the shape of the prediction; what is no array is left for the operator to refuse. */
+const alike = (label: Tensor, pred: Tensor): Tensor => {
+  const arrays = label instanceof Tensor && pred instanceof Tensor
+  return arrays && sameShape(label.shape, pred.shape) ? label : reshapeLike(label, pred)
+}
 
 /**
  * Half the squared error: `½·weight·mean((label - pred)²)`, `(N, …), (N, …) -> (N,)`.

@@ -2,7 +2,7 @@
 
 import { attachGrad } from '../autograd/index.ts'
 import type { Context } from '../base/context.ts'
-import type { DType } from '../base/dtype.ts'
+import { checkDType, type DType } from '../base/dtype.ts'
 import { DeferredInitializationError, fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { frame, withFrame } from '../core/frame.ts'
@@ -118,7 +118,7 @@ export class Parameter {
     this.#name = name
     const { shape = null, gradReq = 'write', differentiable = true } = options
     this.#shape = shape === null ? null : normalShape(shape)
-    this.#dtype = options.dtype ?? 'float32'
+    this.#dtype = checkDType(name, options.dtype ?? 'float32')
     this.init = options.init ?? null
     this.lrMult = options.lrMult ?? 1
     this.wdMult = options.wdMult ?? 1

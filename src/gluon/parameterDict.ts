@@ -27,6 +27,12 @@ export type InitializeArguments = [
 export function initializeOptions([first, options = {}]: InitializeArguments): InitializeOptions {
   if (first === null || first === undefined) return options
   if (typeof first === 'string' || first instanceof Initializer) return { ...options, init: first }
+  if (typeof first !== 'object') {
+    fail(
+      'initialize',
+      `init is ${String(first)}: give an initializer such as new init.Xavier(), or its name`,
+    )
+  }
   return { ...first, ...options }
 }
 

@@ -180,6 +180,9 @@ function stale(parameter: Parameter, context: Context): never {
 }
 
 function listOf(params: Trainable): Parameter[] {
+  if (typeof (params as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
+    fail('Trainer', `params is ${String(params)}: give net.collectParams() or a list of Parameters`)
+  }
   const byName = params instanceof ParameterDict || params instanceof Map
   const list = byName
     ? [...(params as Iterable<[string, Parameter]>)]

@@ -4,7 +4,7 @@ import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { zeros } from '../ndarray/creation.ts'
-import type { NDArray } from '../ndarray/ndarray.ts'
+import { NDArray } from '../ndarray/ndarray.ts'
 import { cast } from '../ops/cast.ts'
 import { sum } from '../ops/reduce.ts'
 
@@ -90,6 +90,10 @@ export class EvalMetric<Name = string, Value = number> {
         this.constructor.name,
         `${l.length} labels and ${p.length} predictions given: as many are needed`,
       )
+    }
+    const other = [...l, ...p].find((x) => !(x instanceof NDArray))
+    if (other !== undefined) {
+      fail(this.constructor.name, `labels and predictions must be arrays: one is ${String(other)}`)
     }
     withFrame({ recording: false }, () => {
       p.forEach((pred, i) => {

@@ -270,11 +270,17 @@ export function create(
   name: string,
   options: { readonly [name: string]: unknown } = {},
 ): Optimizer {
-  const klass = registry.get(name.toLowerCase())
+  const klass = registry.get(String(name).toLowerCase())
   if (klass === undefined) {
     fail(
       'optimizer',
       `no optimizer is called '${name}': use one of ${[...registry.keys()].join(', ')}`,
+    )
+  }
+  if (typeof options !== 'object' || options === null) {
+    fail(
+      'optimizer',
+      `the options are ${String(options)}: they must be an object such as { learningRate: 0.1 }`,
     )
   }
   return new klass(options as never)

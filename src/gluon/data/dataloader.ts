@@ -56,8 +56,14 @@ export class DataLoader<T = unknown, B = Batched<T>> implements AsyncIterable<B>
   #program: RowProgram | null | undefined
   #row: ((index: number) => number) | null = null
 
-  constructor(dataset: Dataset<T> | readonly T[], options: DataLoaderOptions<T, B>) {
+  constructor(dataset: Dataset<T> | readonly T[], options: DataLoaderOptions<T, B> = {}) {
     this.#dataset = dataset instanceof Dataset ? dataset : new SimpleDataset(dataset)
+    if (!(dataset instanceof Dataset || Array.isArray(dataset))) {
+      fail(
+        'DataLoader',
+        `the dataset is ${String(dataset)}: it must be a Dataset or an array of samples`,
+      )
+    }
     this.#options = options
     checkOptions(options)
   }

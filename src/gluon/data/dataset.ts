@@ -150,6 +150,8 @@ export abstract class Dataset<T = unknown> implements Iterable<T> {
    * @see MXNet `Dataset.transform`
    */
   transform<R>(fn: (...sample: Spread<T>) => R, options: TransformOptions = {}): Dataset<R> {
+    if (typeof fn !== 'function')
+      fail('Dataset', `transform is given ${String(fn)}: it must be a function`)
     const seen = new TransformedDataset<T, R>(this, fn)
     return options.lazy === false ? new SimpleDataset([...seen]) : seen
   }
