@@ -33,7 +33,16 @@ export interface Frame {
   capture: ((array: Tensor) => Tensor) | null
   /** Takes calls that write into arrays instead of running them; how a fused step learns the updates. */
   intercept: ((call: WritingCall) => void) | null
+  probe: Probe | null
 }
+
+/** Told what has run, and when (milliseconds of `performance.now`), while a profiler listens. */
+export type Probe = (
+  kind: 'layer' | 'operator' | 'kernel',
+  name: string,
+  start: number,
+  end: number,
+) => void
 
 /** A call of an operator that writes its results into arrays. */
 export interface WritingCall {
@@ -53,6 +62,7 @@ export const frame: Frame = {
   keys: () => fail('core', 'no random stream is installed'),
   capture: null,
   intercept: null,
+  probe: null,
 }
 
 /** Runs `body` with some of the frame changed, and puts it back whatever happens. */

@@ -80,7 +80,10 @@ export function runEager(
   const plan = planFor(instance, device, arrays)
   if (targets !== undefined)
     checkTargets(bound, instance, targets as readonly (DeviceArray | null)[])
+  const { probe } = frame
+  const start = probe === null ? 0 : performance.now()
   const outputs = plan.run(arrays, scalars, targets as readonly (DeviceArray | null)[] | undefined)
+  if (probe !== null) probe('operator', bound.op.name, start, performance.now())
   if (frame.recording && targets === undefined) record(instance, arrays, scalars, outputs)
   return outputs
 }

@@ -6,16 +6,20 @@ import { fail } from '../base/error.ts'
 import { sameShape } from '../base/shape.ts'
 import type { View } from '../base/view.ts'
 import type { Aval } from '../core/aval.ts'
+import { frame } from '../core/frame.ts'
 import type { Graph } from '../core/graph.ts'
 import { type Fused, fuse, type Step } from '../passes/fuse.ts'
 import { planMemory } from '../passes/memory.ts'
 import type { Expr } from '../prim/expr.ts'
 import { operands } from '../prim/expr.ts'
+import type { Kernel } from '../prim/kernel.ts'
 import { type DeviceArray, Layout, makeArray } from './array.ts'
 import type { Device, Storage } from './storage.ts'
 
 interface Launch {
   readonly compiled: Compiled
+  /** What the profiler calls it: `loop 64x10 sum`. */
+  readonly name: string
   readonly buffers: readonly number[]
   readonly addresses: number[]
 }
@@ -47,6 +51,7 @@ export class Plan {
     const arena = planMemory(fused)
     this.#launches = fused.steps.map((step) => ({
       compiled: device.backend.compile(step.kernel),
+      name: kernelName(step.kernel),
       buffers: step.buffers,
       addresses: new Array<number>(step.buffers.length).fill(0),
     }))
@@ -136,7 +141,10 @@ export class Plan {
       for (const launch of this.#launches) {
         const { buffers, addresses: own } = launch
         for (let j = 0; j < buffers.length; j++) own[j] = addresses[buffers[j]!]!
+        const { probe } = frame
+        const start = probe === null ? 0 : performance.now()
         launch.compiled.run(own, scalars)
+        if (probe !== null) probe('kernel', launch.name, start, performance.now())
       }
     } finally {
       if (arena >= 0) backend.free(arena)
@@ -210,3 +218,10 @@ function samePlaces({ kernel, buffers }: Step, read: number, written: number): b
 }
 
 const displaced = (e: Expr): boolean => e.kind === 'loadAt' || operands(e).some(displaced)
+
+function kernelName(kernel: Kernel): string {
+  if (kernel.kind === 'contract') return `contract ${kernel.b}x${kernel.m}x${kernel.n}x${kernel.k}`
+  const reduces =
+    kernel.kind === 'loop' && kernel.reduce.length > 0 ? ` ${kernel.reduce.join()}` : ''
+  return `${kernel.kind} ${kernel.dims.join('x') || '1'}${reduces}`
+}

@@ -52,6 +52,8 @@ export class Pool {
   #addresses: number[] = []
   #spare: number[] = []
   #pressure = 0
+  /** Blocks handed out so far. */
+  allocations = 0
   readonly #found = (slot: number): void => {
     const address = this.#addresses[slot]!
     if (address >= 0) this.backend.free(address)
@@ -71,6 +73,7 @@ export class Pool {
     const slot = this.#spare.pop() ?? this.#addresses.length
     this.#addresses[slot] = address
     this.#pressure += bytes
+    this.allocations++
     const storage = new Storage(device, address, bytes, slot)
     this.#reaper.watch(storage, slot, bytes)
     return storage
@@ -105,6 +108,11 @@ export class Device {
 
   get backend(): Backend {
     return this.#pool.backend
+  }
+
+  /** Blocks handed out so far by the memory it works on. */
+  get allocations(): number {
+    return this.#pool.allocations
   }
 
   /** A block of memory with undefined contents. */

@@ -231,7 +231,10 @@ export class Block extends Callable {
   override [invoke](args: readonly unknown[]): unknown {
     const inputs = args as readonly Tensor[]
     if (this.#preHooks !== null) for (const hook of [...this.#preHooks]) hook(this, inputs)
+    const { probe } = frame
+    const start = probe === null ? 0 : performance.now()
     const output = this.#onContext(inputs)
+    if (probe !== null) probe('layer', this.name, start, performance.now())
     if (this.#hooks !== null) for (const hook of [...this.#hooks]) hook(this, inputs, output)
     return output
   }

@@ -81,13 +81,21 @@ export function describe(): string {
   return `${backend} (${reason})`
 }
 
-/** Bytes in use and reserved by all devices. */
-export function memory(): { readonly live: number; readonly reserved: number } {
+/** Memory of all devices: bytes in use and reserved, and how many blocks have been handed out so far. */
+export function memory(): {
+  readonly live: number
+  readonly reserved: number
+  readonly allocations: number
+} {
   return activeDevices().reduce(
     (sum, d) => {
       const m = d.backend.memory()
-      return { live: sum.live + m.live, reserved: sum.reserved + m.reserved }
+      return {
+        live: sum.live + m.live,
+        reserved: sum.reserved + m.reserved,
+        allocations: sum.allocations + d.allocations,
+      }
     },
-    { live: 0, reserved: 0 },
+    { live: 0, reserved: 0, allocations: 0 },
   )
 }
