@@ -35,7 +35,7 @@ it('hears what runs between start and stop, nested in time', () => {
   expect(of('operator').map((e) => e.name)).toContain('FullyConnected')
   expect(of('operator').map((e) => e.name)).not.toContain('exp')
   const kernel = of('kernel').find((e) => e.name === 'contract 1x2x4x3')!
-  const layer = of('layer').find((e) => /^dense\d+_$/.test(e.name))!
+  const layer = of('layer').find((e) => /^dense\d+$/.test(e.name))!
   expect(kernel.ts).toBeGreaterThanOrEqual(layer.ts)
   expect(kernel.ts + kernel.dur).toBeLessThanOrEqual(layer.ts + layer.dur)
 })
