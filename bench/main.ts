@@ -10,7 +10,7 @@ import { type CaseResult, type Effort, measure, type Running } from './measure.t
 import { ratios, times } from './report.ts'
 import { limit } from './systems/limit.ts'
 import { jaxEager, jaxJit, tfjs } from './systems/npmPeers.ts'
-import { native, wasm } from './systems/ours.ts'
+import { ours as oursSystems } from './systems/ours.ts'
 import { pytorch } from './systems/pytorch.ts'
 import { root, type System } from './systems/system.ts'
 
@@ -22,7 +22,7 @@ const usage = `npm run bench -- [options]
   --install          install the Debian packages of PyTorch
   --save             write bench/results/<date>-<revision>.json`
 
-const systems: readonly System[] = [native, wasm, jaxJit, jaxEager, tfjs, pytorch, limit]
+const systems: readonly System[] = [...oursSystems, jaxJit, jaxEager, tfjs, pytorch, limit]
 
 const options = {
   only: { type: 'string' },

@@ -1,8 +1,9 @@
-// Our library behind the protocol of serve.ts; MXNET_BACKEND decides what it runs on.
+// Our library behind the protocol of serve.ts; MXNET_BACKEND decides what it runs on, the argument how a step is written.
 import { autograd, cpu, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
 import { checkSteps, corners, labels, numbers, type Served, serve, weights } from './serve.ts'
 
 const ctx = cpu()
+const mode = process.argv[2] ?? 'eager'
 const { nn } = gluon
 
 function matmul(m: number, k: number, n: number): Served {
@@ -42,7 +43,7 @@ function mlp(): Served {
         ...(i < 3 ? { activation: 'relu' as const } : {}),
       }),
   )
-  const net = new nn.Sequential()
+  const net = new nn.HybridSequential()
   net.add(...layers)
   net.collectParams().initialize({ ctx })
   const reset = (): void => {
@@ -57,7 +58,13 @@ function mlp(): Served {
   const label = nd.array(Float32Array.from(labels(64, 15)), { ctx })
   const softmaxCrossEntropy = new gluon.loss.SoftmaxCrossEntropyLoss()
   const trainer = new gluon.Trainer(net.collectParams(), 'sgd', { learningRate: 0.01 })
+  if (mode === 'hybrid') {
+    net.hybridize()
+    softmaxCrossEntropy.hybridize()
+  }
+  const fused = gluon.fuseStep(net, softmaxCrossEntropy, trainer)
   const once = (): NDArray => {
+    if (mode === 'fused') return fused(data, label)
     const loss = autograd.record(() => softmaxCrossEntropy(net(data), label))
     loss.backward()
     trainer.step(64)
@@ -77,10 +84,11 @@ function mlp(): Served {
   }
 }
 
-await serve(runtime.describe(), {
-  mlp,
+// Only the step differs between the modes.
+const others = {
   matmul64: () => matmul(64, 784, 64),
   matmul64x64: () => matmul(64, 64, 64),
   matmul1024: () => matmul(1024, 1024, 1024),
   add64: add,
-})
+}
+await serve(runtime.describe(), mode === 'eager' ? { mlp, ...others } : { mlp })

@@ -1,21 +1,37 @@
-// mxnet-ts itself, twice: with the native bridge, and on WebAssembly alone.
+// mxnet-ts itself: with the native bridge and on WebAssembly alone, and its step eager, hybridized and fused.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, type Start, type System } from './system.ts'
 
-const start = (backend: string | undefined): Start => ({
+/** How the training step is written; see worker.ts. */
+type Mode = 'eager' | 'hybrid' | 'fused'
+
+const start = (backend: string | undefined, mode: Mode): Start => ({
   command: process.execPath,
-  args: [join(root, 'build', 'bench', 'worker.js')],
+  args: [join(root, 'build', 'bench', 'worker.js'), mode],
   env: { MXNET_BACKEND: backend },
 })
 
-export const native: System = {
-  name: 'ours-native',
+const onNative = (name: string, mode: Mode): System => ({
+  name,
   kind: 'ours',
   prepare: () =>
     existsSync(join(root, 'native', 'build', 'bridge.node'))
-      ? start(undefined)
+      ? start(undefined, mode)
       : 'the native bridge is not built',
-}
+})
 
-export const wasm: System = { name: 'ours-wasm', kind: 'ours', prepare: () => start('wasm') }
+const onWasm = (name: string, mode: Mode): System => ({
+  name,
+  kind: 'ours',
+  prepare: () => start('wasm', mode),
+})
+
+export const ours: readonly System[] = [
+  onNative('ours-native', 'eager'),
+  onNative('ours-native-hybrid', 'hybrid'),
+  onNative('ours-native-fused', 'fused'),
+  onWasm('ours-wasm', 'eager'),
+  onWasm('ours-wasm-hybrid', 'hybrid'),
+  onWasm('ours-wasm-fused', 'fused'),
+]
