@@ -39,7 +39,7 @@ export function median(values: readonly number[]): number {
 async function calibrate(child: Child, name: string, effort: Effort): Promise<number> {
   let best = Number.POSITIVE_INFINITY
   let reps = 1
-  for (let spent = 0; spent < 10 * effort.seconds; ) {
+  for (let spent = 0; spent < 40 * effort.seconds; ) {
     const seconds = await child.run(name, reps)
     spent += Math.max(seconds, 1e-6)
     // The best so far, because the first turns are those of a cold compiler.
