@@ -144,6 +144,7 @@ export function markVariables(
   }
   variables.forEach((x, i) => {
     const node = new Node(null, [], [], [x.aval])
+    node.home = x.context
     node.extra = new Leaf(x, gradients[i]!, typeof gradReqs === 'string' ? gradReqs : gradReqs[i]!)
     x.node = node
     x.index = 0

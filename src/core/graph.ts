@@ -1,5 +1,6 @@
 /** Nodes and graphs: the one record of computation behind traced functions, symbols and the autograd tape. */
 
+import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import type { Aval } from './aval.ts'
@@ -20,6 +21,8 @@ export class Node {
   readonly outs: readonly Aval[]
   /** What the interpreter that made the node wants to keep with it. */
   extra: unknown = null
+  /** On the tape: where the node's outputs live; gradients that arrive from elsewhere are moved there. */
+  home: Context | undefined = undefined
   /** Scratch of the reverse sweep: which sweep last came by, whether gradients pass here, and their sums. */
   sweep = 0
   relevant = false

@@ -1,5 +1,6 @@
 /** The one reverse sweep: gradients of heads with respect to nodes, for graphs and for the tape alike. */
 
+import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { applyBound } from './apply.ts'
 import type { Aval } from './aval.ts'
@@ -13,6 +14,16 @@ export interface GradientAlgebra {
   add(a: Tensor, b: Tensor): Tensor
   /** Zeros of a shape and dtype, on the device of `like`. */
   zeros(value: Aval, like: Tensor): Tensor
+}
+
+/** Copies a gradient to another device. */
+export type Mover = (value: Tensor, context: Context) => Tensor
+
+let move: Mover = (value) => value
+
+/** Installed by `ndarray/`, which knows devices. */
+export function installMover(mover: Mover): void {
+  move = mover
 }
 
 let algebra: GradientAlgebra = {
@@ -66,7 +77,9 @@ function relevantNodes(heads: readonly Tensor[], wanted: ReadonlySet<Node>, swee
 function accumulate(node: Node, index: number, value: Tensor): void {
   node.sums ??= []
   const sofar = node.sums[index]
-  node.sums[index] = sofar === undefined ? value : algebra.add(sofar, value)
+  const { home } = node
+  const here = home === undefined || value.context === home ? value : move(value, home)
+  node.sums[index] = sofar === undefined ? here : algebra.add(sofar, here)
 }
 
 /**

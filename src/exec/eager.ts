@@ -3,7 +3,7 @@
 import { fail } from '../base/error.ts'
 import { frame } from '../core/frame.ts'
 import { Node, Sym } from '../core/graph.ts'
-import type { BoundOp, Instance } from '../core/op.ts'
+import { type BoundOp, type Instance, OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { lowerInstance } from '../passes/lower.ts'
 import { DeviceArray, share } from './array.ts'
@@ -144,6 +144,7 @@ function record(
     y.index = i
   }
   node.extra = { outputs: saved, released: false } satisfies TapeNode
+  node.home = outputs[0]?.context
 }
 
 function followedShare(x: DeviceArray, node: Node | null, index: number): DeviceArray {
@@ -152,6 +153,24 @@ function followedShare(x: DeviceArray, node: Node | null, index: number): Device
   copy.index = index
   return copy
 }
+
+/** Hangs a node on a copy of a followed array on another device: the gradient goes back the same way. */
+export function recordCopy(from: DeviceArray, copy: DeviceArray): void {
+  const instance = copyOp.bind(undefined).bound.instance([from])
+  // The derived rule hands the gradient on; the sweep moves it to the device of `from`.
+  instance.gradient([true])
+  const node = new Node(instance, [new Sym(from.node!, from.index)], [], instance.outs)
+  node.extra = { outputs: [null], released: false } satisfies TapeNode
+  node.home = copy.context
+  copy.node = node
+  copy.index = 0
+}
+
+const copyOp = new OpDef({
+  name: 'copy to context',
+  inputs: ['data'],
+  body: ([x]) => x!,
+})
 
 /** Gives back what a tape node holds. */
 export function releaseTapeNode(node: Node): void {

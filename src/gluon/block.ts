@@ -20,6 +20,9 @@ import {
 } from './parameterDict.ts'
 import { printSummary } from './summary.ts'
 
+/** Names of the options that every block takes. */
+export const blockOptions: readonly string[] = ['prefix', 'params']
+
 /** Options that every block takes. */
 export interface BlockOptions {
   /** The beginning of the names of the block's parameters; by default the class and a number, `dense0_`. */

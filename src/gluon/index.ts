@@ -1,11 +1,12 @@
 /** `mx.gluon`: networks, their parameters and how they are trained. */
 
 export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './block.ts'
+export { Constant } from './constant.ts'
 export * as data from './data/index.ts'
 export { type FusedStep, fuseStep } from './fuseStep.ts'
 export * as loss from './loss.ts'
 export * as nn from './nn/index.ts'
 export * as utils from './parallel.ts'
-export { Constant, Parameter, type ParameterOptions } from './parameter.ts'
+export { Parameter, type ParameterOptions } from './parameter.ts'
 export { ParameterDict } from './parameterDict.ts'
 export { Trainer, type TrainerOptions } from './trainer.ts'

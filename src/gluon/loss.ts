@@ -1,6 +1,7 @@
 /** `gluon.loss`: how far predictions are from labels, one number a sample. */
 
 import { fail } from '../base/error.ts'
+import { checkOptions } from '../base/options.ts'
 import { sameShape } from '../base/shape.ts'
 import { Tensor } from '../core/tensor.ts'
 import { activation, relu } from '../ops/activation.ts'
@@ -11,7 +12,7 @@ import { reshapeLike } from '../ops/movement.ts'
 import { mean, sum } from '../ops/reduce.ts'
 import { logSoftmax } from '../ops/softmax.ts'
 import { abs, negative, square } from '../ops/unary.ts'
-import { type BlockOptions, HybridBlock } from './block.ts'
+import { type BlockOptions, blockOptions, HybridBlock } from './block.ts'
 
 /** Options that every loss takes. */
 export interface LossOptions extends BlockOptions {
@@ -20,6 +21,8 @@ export interface LossOptions extends BlockOptions {
   /** The axis that counts samples; 0 by default. */
   readonly batchAxis?: number
 }
+
+const lossOptions = ['weight', 'batchAxis']
 
 export interface Loss {
   /** The loss of each sample; `sampleWeight` broadcasts against the loss before its mean is taken. */
@@ -43,8 +46,10 @@ export class Loss extends HybridBlock {
   readonly #weight: number | null
   readonly #batchAxis: number
 
-  constructor(options: LossOptions = {}) {
+  /** `ownNames` are the names of a subclass's own options. */
+  constructor(options: LossOptions = {}, ownNames: readonly string[] = []) {
     super(options)
+    checkOptions(new.target.name, options, [...blockOptions, ...lossOptions, ...ownNames])
     const { weight = null, batchAxis = 0 } = options
     if (weight !== null && typeof weight !== 'number') {
       fail(this.constructor.name, `weight is ${String(weight)}: it must be a number or null`)
@@ -145,7 +150,7 @@ export class SigmoidBinaryCrossEntropyLoss extends Loss {
   readonly #fromSigmoid: boolean
 
   constructor(options: SigmoidBCEOptions = {}) {
-    super(options)
+    super(options, ['fromSigmoid'])
     this.#fromSigmoid = options.fromSigmoid ?? false
   }
 
@@ -213,7 +218,7 @@ export class SoftmaxCrossEntropyLoss extends Loss {
   readonly #fromLogits: boolean
 
   constructor(options: SoftmaxCEOptions = {}) {
-    super(options)
+    super(options, ['axis', 'sparseLabel', 'fromLogits'])
     this.#axis = options.axis ?? -1
     this.#sparseLabel = options.sparseLabel ?? true
     this.#fromLogits = options.fromLogits ?? false

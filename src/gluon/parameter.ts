@@ -4,11 +4,12 @@ import { attachGrad } from '../autograd/index.ts'
 import type { Context } from '../base/context.ts'
 import { checkDType, type DType } from '../base/dtype.ts'
 import { DeferredInitializationError, fail } from '../base/error.ts'
+import { checkOptions } from '../base/options.ts'
 import { formatShape } from '../base/shape.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Uniform } from '../initializer/distributions.ts'
-import { create, Initializer, type InitLike } from '../initializer/initializer.ts'
+import { create, type Initializer, type InitLike } from '../initializer/initializer.ts'
 import { zeros } from '../ndarray/creation.ts'
 import type { GradReq, NDArray } from '../ndarray/ndarray.ts'
 
@@ -67,6 +68,17 @@ export type ParameterSource = (parameter: Parameter) => Tensor
 
 let source: ParameterSource | null = null
 
+const parameterOptions = [
+  'shape',
+  'dtype',
+  'gradReq',
+  'init',
+  'lrMult',
+  'wdMult',
+  'allowDeferredInit',
+  'differentiable',
+]
+
 /** Runs `body` with parameters answering `data()` with places in a graph. */
 export function withParameterSource<R>(from: ParameterSource, body: () => R): R {
   const before = source
@@ -116,6 +128,7 @@ export class Parameter {
 
   constructor(name: string, options: ParameterOptions = {}) {
     this.#name = name
+    checkOptions('Parameter', options, parameterOptions)
     const { shape = null, gradReq = 'write', differentiable = true } = options
     this.#shape = shape === null ? null : normalShape(shape)
     this.#dtype = checkDType(name, options.dtype ?? 'float32')
@@ -452,47 +465,4 @@ function checkGradReq(name: string, gradReq: GradReq): GradReq {
     fail('Parameter', `gradReq of ${name} is '${String(gradReq)}': use 'write', 'add' or 'null'`)
   }
   return gradReq
-}
-
-/** Fills a parameter with one given array. */
-class Given extends Initializer {
-  readonly #value: NDArray
-
-  constructor(value: NDArray) {
-    super()
-    this.#value = value
-  }
-
-  override initWeight(_name: string, array: NDArray): void {
-    array.assign(this.#value.detach().asInContext(array.context))
-  }
-}
-
-/**
- * A parameter that training never changes and that no other initializer reaches.
- * @example
- * const scale = new gluon.Constant('scale', nd.array([1, 2]))
- * @see MXNet `gluon.Constant`
- */
-export class Constant extends Parameter {
-  readonly value: NDArray
-
-  constructor(name: string, value: NDArray) {
-    super(name, {
-      shape: value.shape,
-      dtype: value.dtype,
-      init: new Given(value),
-      differentiable: false,
-    })
-    this.value = value
-  }
-
-  override initialize(options: InitializeOptions & { readonly defaultInit?: InitLike } = {}): void {
-    super.initialize({ ...options, init: null })
-  }
-
-  /** `Constant scale (shape=(2,), dtype=float32)`. */
-  override toString(): string {
-    return super.toString().replace('Parameter', 'Constant')
-  }
 }

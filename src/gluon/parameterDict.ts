@@ -6,8 +6,8 @@ import { Uniform } from '../initializer/distributions.ts'
 import { Initializer, type InitLike } from '../initializer/initializer.ts'
 import { load, save } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
+import { Constant } from './constant.ts'
 import {
-  Constant,
   type InitializeOptions,
   type LoadOptions,
   Parameter,

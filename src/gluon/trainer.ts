@@ -3,6 +3,7 @@
 import { gradIsFresh } from '../autograd/index.ts'
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
+import { checkOptions } from '../base/options.ts'
 import { type WritingCall, withFrame } from '../core/frame.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import { create, Optimizer } from '../optimizer/optimizer.ts'
@@ -64,7 +65,7 @@ export class Trainer {
     } else {
       this.#optimizer = create(optimizer, optimizerParams ?? {})
     }
-    checkStore(options)
+    checkStore(checkOptions('Trainer', options, ['kvstore', 'updateOnKvstore']))
     this.#optimizer.paramDict = new Map(this.#params.map((p, i) => [i, p]))
     this.#scale = this.#optimizer.rescaleGrad
     this.#contexts = sharedContexts(this.#params)

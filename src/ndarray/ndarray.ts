@@ -6,7 +6,9 @@ import { fail } from '../base/error.ts'
 import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
 import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
+import { installMover } from '../core/reverse.ts'
 import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
+import { recordCopy } from '../exec/eager.ts'
 import { writeElements } from '../exec/region.ts'
 import { deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
@@ -140,16 +142,12 @@ export class NDArray extends DeviceArray {
     return target === this.context ? here : transfer(here, target)
   }
 
-  /** The array on another device; itself if it is already there. Throws for an array being recorded. */
+  /** The array on another device; itself if it is already there. Differentiable. */
   asInContext(context: Context): this {
     if (context === this.context) return this
-    if (frame.recording && this.node !== null) {
-      fail(
-        'asInContext',
-        `moving an array that autograd follows from ${this.context} to ${context} is not possible yet`,
-      )
-    }
-    return this.copyTo(context) as this
+    const copy = this.copyTo(context) as this
+    if (frame.recording && this.node !== null) recordCopy(this, copy)
+    return copy
   }
 
   /** Short for `asInContext`. */
@@ -237,6 +235,7 @@ export class NDArray extends DeviceArray {
   }
 }
 
+installMover((value, context) => (value as NDArray).asInContext(context))
 installArrayMaker(
   (value: Aval, storage: Storage, layout: Layout) => new NDArray(value, storage, layout),
 )

@@ -1,8 +1,10 @@
 /** Examples in docstrings that state a value (`expression // => value`) run, and give it. */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as mx from 'mxnet-ts'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 interface Example {
   readonly file: string
@@ -57,6 +59,15 @@ async function run(code: string): Promise<unknown> {
   const body = `${lines.join('\n')}\nreturn (${last})`
   return new AsyncFunction(...names, body)(...Object.values(scope))
 }
+
+// Examples that write files do so in a folder of their own.
+const before = process.cwd()
+const place = mkdtempSync(join(tmpdir(), 'examples-'))
+beforeAll(() => process.chdir(place))
+afterAll(() => {
+  process.chdir(before)
+  rmSync(place, { recursive: true })
+})
 
 describe('docstring examples', () => {
   it('exist for most operators', () => {

@@ -1,6 +1,7 @@
 /** The DataLoader: a dataset in batches, epoch after epoch. */
 
 import { fail } from '../../base/error.ts'
+import { checkOptions } from '../../base/options.ts'
 import { breathe } from '../../ndarray/pressure.ts'
 import { RowProgram } from '../../ndarray/rows.ts'
 import { type Batched, defaultBatchifyFn } from './batchify.ts'
@@ -64,8 +65,8 @@ export class DataLoader<T = unknown, B = Batched<T>> implements AsyncIterable<B>
         `the dataset is ${String(dataset)}: it must be a Dataset or an array of samples`,
       )
     }
-    this.#options = options
-    checkOptions(options)
+    this.#options = checkOptions('DataLoader', options, optionNames)
+    checkLoader(options)
   }
 
   /** Number of batches in an epoch. */
@@ -123,7 +124,18 @@ export class DataLoader<T = unknown, B = Batched<T>> implements AsyncIterable<B>
   }
 }
 
-function checkOptions<T, B>(options: DataLoaderOptions<T, B>): void {
+const optionNames = [
+  'batchSize',
+  'shuffle',
+  'sampler',
+  'lastBatch',
+  'batchSampler',
+  'batchifyFn',
+  'numWorkers',
+  'prefetch',
+]
+
+function checkLoader<T, B>(options: DataLoaderOptions<T, B>): void {
   const { batchSize, shuffle, sampler, lastBatch, batchSampler } = options
   if (batchSampler === undefined) {
     if (batchSize === undefined)

@@ -2,6 +2,7 @@
 
 import type { DType } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
+import { checkOptions } from '../../base/options.ts'
 import { formatShape } from '../../base/shape.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
@@ -9,11 +10,22 @@ import { type ActType, activation as activate } from '../../ops/activation.ts'
 import { fullyConnected } from '../../ops/dense.ts'
 import { flatten as flattenAxes } from '../../ops/movement.ts'
 import { dropout } from '../../ops/random.ts'
-import { Block, type BlockOptions, HybridBlock } from '../block.ts'
+import { Block, type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 import type { Parameter } from '../parameter.ts'
 
 /** The functions that `Activation` applies. */
 export type ActivationName = ActType
+
+const denseOptions = [
+  ...blockOptions,
+  'activation',
+  'useBias',
+  'flatten',
+  'dtype',
+  'weightInitializer',
+  'biasInitializer',
+  'inUnits',
+]
 
 /** Options of `Dense`. */
 export interface DenseOptions extends BlockOptions {
@@ -49,7 +61,7 @@ export class Dense extends HybridBlock {
   readonly #flatten: boolean
 
   constructor(units: number, options: DenseOptions = {}) {
-    super(options)
+    super(checkOptions('Dense', options, denseOptions))
     if (!Number.isInteger(units) || units <= 0) {
       fail('Dense', `units is ${String(units)}: it must be an integer above 0`)
     }
@@ -111,7 +123,7 @@ export class Activation extends HybridBlock {
   readonly #act: ActivationName
 
   constructor(activation: ActivationName, options: BlockOptions = {}) {
-    super(options, String(activation))
+    super(checkOptions('Activation', options, blockOptions), String(activation))
     this.#act = activation
   }
 
@@ -142,7 +154,7 @@ export class Dropout extends HybridBlock {
   readonly #axes: readonly number[]
 
   constructor(rate: number, options: DropoutOptions = {}) {
-    super(options)
+    super(checkOptions('Dropout', options, [...blockOptions, 'axes']))
     if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
       fail('Dropout', `rate is ${String(rate)}: it must be at least 0 and below 1`)
     }
@@ -167,7 +179,7 @@ export class Dropout extends HybridBlock {
  */
 export class Flatten extends HybridBlock {
   constructor(options: BlockOptions = {}) {
-    super(options)
+    super(checkOptions('Flatten', options, blockOptions))
   }
 
   override forward(x: Tensor): Tensor {
@@ -190,7 +202,7 @@ export class Lambda extends Block {
   readonly #function: (...inputs: Tensor[]) => Tensor
 
   constructor(fn: (...inputs: Tensor[]) => Tensor, options: BlockOptions = {}) {
-    super(options)
+    super(checkOptions('Lambda', options, blockOptions))
     this.#function = checkFunction('Lambda', fn)
   }
 
@@ -214,7 +226,7 @@ export class HybridLambda extends HybridBlock {
   readonly #function: (...inputs: Tensor[]) => Tensor
 
   constructor(fn: (...inputs: Tensor[]) => Tensor, options: BlockOptions = {}) {
-    super(options)
+    super(checkOptions('HybridLambda', options, blockOptions))
     this.#function = checkFunction('HybridLambda', fn)
   }
 

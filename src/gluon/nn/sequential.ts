@@ -1,8 +1,9 @@
 /** Sequential: blocks that run one after the other. */
 
 import { fail } from '../../base/error.ts'
+import { checkOptions } from '../../base/options.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { Block, type BlockOptions, HybridBlock } from '../block.ts'
+import { Block, type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 
 /** The child at a position; negative positions count from the end. */
 function childAt(where: string, layers: readonly Block[], index: number): Block {
@@ -21,7 +22,7 @@ export class Sequential extends Block {
   #layers: readonly Block[] | null = null
 
   constructor(options: BlockOptions = {}) {
-    super(options)
+    super(checkOptions('Sequential', options, blockOptions))
   }
 
   /** Appends blocks. */
@@ -86,7 +87,7 @@ export class HybridSequential extends HybridBlock {
   #layers: readonly HybridBlock[] | null = null
 
   constructor(options: BlockOptions = {}) {
-    super(options)
+    super(checkOptions('HybridSequential', options, blockOptions))
   }
 
   /**

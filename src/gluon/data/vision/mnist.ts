@@ -2,6 +2,7 @@
 
 import { cpu } from '../../../base/context.ts'
 import { fail } from '../../../base/error.ts'
+import { checkOptions } from '../../../base/options.ts'
 import { fromBytes } from '../../../ndarray/creation.ts'
 import type { NDArray } from '../../../ndarray/ndarray.ts'
 import { type Columns, Dataset } from '../dataset.ts'
@@ -44,6 +45,7 @@ class IdxDataset<T> extends Dataset<T> {
   constructor(kind: Kind, options: MNISTOptions<T>) {
     super()
     const { where, namespace, npm, sha1 } = kind
+    checkOptions(where, options, ['root', 'train', 'transform'])
     const { root = defaultRoot(namespace), train = true, transform } = options
     if (typeof root !== 'string') fail(where, 'root must be the path of a folder')
     if (transform !== undefined && typeof transform !== 'function') {
