@@ -1,6 +1,6 @@
 /** Numbers recorded from MXNet 1.9.1: losses with their gradients, and five steps of each optimizer that is here. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { backward, record } from '../../src/autograd/index.ts'
@@ -35,16 +35,11 @@ interface GluonCase {
   }[]
 }
 
-const file = fileURLToPath(
-  new URL('../../../shared/golden/mxnet-vectors/gluon.jsonl', import.meta.url),
-)
-const absent = existsSync(file) ? null : `${file} is not there`
-const cases = absent
-  ? []
-  : readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as GluonCase)
+const file = fileURLToPath(new URL('./mxnet-vectors/gluon.jsonl', import.meta.url))
+const cases = readFileSync(file, 'utf8')
+  .split('\n')
+  .filter((line) => line !== '')
+  .map((line) => JSON.parse(line) as GluonCase)
 
 const options = (params: GluonCase['params']): { [name: string]: unknown } =>
   Object.fromEntries(
@@ -82,7 +77,7 @@ const stepCases = cases.filter(
     c.params.multi_precision !== true,
 )
 
-describe.skipIf(absent)(`MXNet's recorded Gluon${absent ? ` (skipped: ${absent})` : ''}`, () => {
+describe("MXNet's recorded Gluon", () => {
   for (const { context, skip } of backends) {
     const why = skip === null ? '' : ` (skipped: ${skip})`
     describe.skipIf(skip !== null)(`on ${context}${why}`, () => {
