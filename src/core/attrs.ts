@@ -63,34 +63,38 @@ function make<T, D>(a: Omit<Attr<T>, 'required' | 'dynamic'>, dynamic = false): 
   return { ...a, dynamic, required: a.fallback === undefined } as unknown as Made<T, D>
 }
 
-function int<D extends number | undefined = undefined>(
-  fallback?: D,
-  limits: NumberLimits = {},
+type Fallback = number | undefined
+
+/** A number that passes a test, called `noun` in messages. */
+function numeric<D extends Fallback>(
+  noun: string,
+  test: (x: number) => boolean,
+  fallback: D | undefined,
+  limits: NumberLimits,
 ): Made<number, D> {
   const normalize = (v: unknown): number | undefined =>
-    typeof v === 'number' && Number.isInteger(v) && within(v, limits) ? v : undefined
+    typeof v === 'number' && test(v) && within(v, limits) ? v : undefined
   return make<number, D>({
     fallback,
-    wants: `an integer${limitText(limits)}`,
+    wants: `${noun}${limitText(limits)}`,
     normalize,
     parse: (text) => normalize(parseNumber(text)),
     format: String,
   })
 }
 
-function float<D extends number | undefined = undefined>(
+function int<D extends Fallback = undefined>(
   fallback?: D,
   limits: NumberLimits = {},
 ): Made<number, D> {
-  const normalize = (v: unknown): number | undefined =>
-    typeof v === 'number' && within(v, limits) ? v : undefined
-  return make<number, D>({
-    fallback,
-    wants: `a number${limitText(limits)}`,
-    normalize,
-    parse: (text) => normalize(parseNumber(text)),
-    format: String,
-  })
+  return numeric('an integer', Number.isInteger, fallback, limits)
+}
+
+function float<D extends Fallback = undefined>(
+  fallback?: D,
+  limits: NumberLimits = {},
+): Made<number, D> {
+  return numeric('a number', () => true, fallback, limits)
 }
 
 /** A number that changes from call to call (a scalar operand, a learning rate). */

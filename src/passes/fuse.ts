@@ -5,6 +5,7 @@ import { dense, type View } from '../base/view.ts'
 import { type Graph, type Node, type Sym, topological } from '../core/graph.ts'
 import { constant, type Expr } from '../prim/expr.ts'
 import type { Kernel, LoopKernel } from '../prim/kernel.ts'
+import { costly } from '../prim/scalar.ts'
 import { emitNode } from './emit.ts'
 import { kindOf, primitive } from './kind.ts'
 import { mergeMaps } from './merge.ts'
@@ -127,42 +128,11 @@ export class Fusion {
   }
 }
 
-const transcendental = new Set<string>([
-  'exp',
-  'expm1',
-  'log',
-  'log1p',
-  'log2',
-  'log10',
-  'pow',
-  'sin',
-  'cos',
-  'tan',
-  'asin',
-  'acos',
-  'atan',
-  'sinh',
-  'cosh',
-  'tanh',
-  'asinh',
-  'acosh',
-  'atanh',
-  'erf',
-  'erfinv',
-  'gamma',
-  'gammaln',
-  'digamma',
-  'trigamma',
-  'cbrt',
-  'mod',
-  'random',
-])
-
 /** A rough count of what an expression costs at one point. */
 export function exprCost(e: Expr): number {
   if (e.kind === 'cast') return 1 + exprCost(e.arg)
   if (e.kind !== 'op') return 0
-  return e.args.reduce((sum, a) => sum + exprCost(a), transcendental.has(e.op) ? 40 : 1)
+  return e.args.reduce((sum, a) => sum + exprCost(a), costly.has(e.op) ? 40 : 1)
 }
 
 /** Work that is cheaper to repeat than to store and load. */

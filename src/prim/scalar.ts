@@ -68,6 +68,14 @@ export type CompareName = (typeof compareNames)[number]
 /** Every scalar instruction: also `where(cond, a, b)` and `random(key0, key1, counter)` on int32. */
 export type ScalarName = UnaryName | BinaryName | CompareName | 'where' | 'random'
 
+/** Instructions that take tens of times as long as an addition. */
+export const costly: ReadonlySet<ScalarName> = new Set<ScalarName>([
+  ...unaryNames.slice(unaryNames.indexOf('cbrt')),
+  'mod',
+  'pow',
+  'random',
+])
+
 type Fn1 = (x: number) => number
 type Fn2 = (x: number, y: number) => number
 
