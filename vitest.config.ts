@@ -14,6 +14,7 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     environment: 'node',
     env: mode === 'wasm' ? { MXNET_BACKEND: 'wasm' } : {},
     // A process a file: a native addon and a WebAssembly memory are not shared between files.
