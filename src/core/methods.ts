@@ -19,6 +19,9 @@ export interface ArgOptions {
   readonly keepdims?: boolean
 }
 
+/** One index: a position, a slice `'start:stop:step'`, `'...'` for the axes not named, null for a new axis. */
+export type BasicKey = number | string | null
+
 /** Methods shared by NDArray and Sym. Each is the operator function of the same name with `this` as first input. */
 export interface TensorMethods {
   add(rhs: this | number): this
@@ -112,6 +115,8 @@ export interface TensorMethods {
   argmin(options?: ArgOptions): this
   argmaxChannel(): this
 
+  /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis. */
+  at(...key: BasicKey[]): this
   astype(dtype: DType): this
   reshape(shape: Shape | number, options?: { readonly reverse?: boolean }): this
   reshapeLike(rhs: this): this

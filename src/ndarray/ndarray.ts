@@ -6,13 +6,14 @@ import { fail } from '../base/error.ts'
 import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
 import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
+import type { BasicKey } from '../core/methods.ts'
 import { installMover } from '../core/reverse.ts'
 import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
 import { writeElements } from '../exec/region.ts'
 import { deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
-import { type BasicKey, readRegion, writeRegion } from './indexing.ts'
+import { readRegion, writeRegion } from './indexing.ts'
 import { formatArray } from './print.ts'
 
 /** How `backward` stores a gradient: overwrite, add to what is there, or not at all. */
@@ -161,7 +162,7 @@ export class NDArray extends DeviceArray {
   }
 
   /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis. */
-  at(...key: BasicKey[]): this {
+  override at(...key: BasicKey[]): this {
     return readRegion(this, key) as this
   }
 

@@ -10,6 +10,7 @@ import * as elementary from './elementary.ts'
 import * as indexing from './indexing.ts'
 import * as movement from './movement.ts'
 import * as reduce from './reduce.ts'
+import { atRegion } from './region.ts'
 import * as repetition from './repetition.ts'
 import * as slicing from './slicing.ts'
 import * as softmax from './softmax.ts'
@@ -101,6 +102,7 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   argmax: reduce.argmax,
   argmin: reduce.argmin,
   argmaxChannel: reduce.argmaxChannel,
+  at: (x, ...key) => atRegion(x, key),
   astype: (x, dtype) => cast(x, { dtype }),
   reshape: movement.reshape,
   reshapeLike: movement.reshapeLike,

@@ -10,7 +10,7 @@ import { Tensor } from '../core/tensor.ts'
 import { assemble, castTo, reshapeTo, sliceOf } from '../prim/primitive.ts'
 
 /** Begin, step and count of one axis, as Python slices: null for the natural end, negative from the back, clipped. */
-function range(
+export function sliceRange(
   where: string,
   size: number,
   begin: number | null,
@@ -49,7 +49,7 @@ const sliceOp = defineOp({
       )
     }
     const parts = x!.shape.map((d, i) =>
-      range('slice', d, begin[i] ?? null, end[i] ?? null, step[i] ?? null),
+      sliceRange('slice', d, begin[i] ?? null, end[i] ?? null, step[i] ?? null),
     )
     return sliceOf(
       x!,
@@ -89,7 +89,7 @@ const sliceAxisOp = defineOp({
   attrs: { axis: attr.int(), begin: attr.int(), end: attr.optional(attr.int()) },
   body: ([x], { axis, begin, end }) => {
     const at = checkAxis('slice_axis', axis, x!.shape.length)
-    const [from, , count] = range('slice_axis', x!.shape[at]!, begin, end, 1)
+    const [from, , count] = sliceRange('slice_axis', x!.shape[at]!, begin, end, 1)
     return sliceOf(
       x!,
       x!.shape.map((_, i) => (i === at ? from : 0)),

@@ -135,6 +135,26 @@ describe('tracing', () => {
     expect(await block(nd.zeros([2])).asArray()).toEqual([5, 5])
   })
 
+  it('indexes as arrays do', async () => {
+    class Cut extends gluon.HybridBlock {
+      override forward(x: Tensor): Tensor {
+        return nd.add(x.at('1:', -1), x.at(0, '::-1').at('1:3'))
+      }
+    }
+    const block = new Cut()
+    const x = nd.arange(12).reshape([3, 4])
+    x.attachGrad()
+    const run = async (): Promise<unknown[]> => {
+      const y = autograd.record(() => block(x))
+      y.backward()
+      return [await y.asArray(), await x.grad!.asArray()]
+    }
+    const eager = await run()
+    block.hybridize()
+    expect(await run()).toEqual(eager)
+    expect(eager[0]).toEqual([9, 12])
+  })
+
   it('follows a change of the parameters', async () => {
     const net = new gluon.nn.Dense(2, { inUnits: 3 })
     net.initialize(new init.One())
