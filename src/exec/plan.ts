@@ -10,8 +10,7 @@ import { frame } from '../core/frame.ts'
 import type { Graph } from '../core/graph.ts'
 import { type Fused, fuse, type Step } from '../passes/fuse.ts'
 import { planMemory } from '../passes/memory.ts'
-import type { Expr } from '../prim/expr.ts'
-import { operands } from '../prim/expr.ts'
+import { type Expr, someNode } from '../prim/expr.ts'
 import type { Kernel } from '../prim/kernel.ts'
 import { type DeviceArray, Layout, makeArray } from './array.ts'
 import type { Device, Storage } from './storage.ts'
@@ -217,7 +216,7 @@ function samePlaces({ kernel, buffers }: Step, read: number, written: number): b
   )
 }
 
-const displaced = (e: Expr): boolean => e.kind === 'loadAt' || operands(e).some(displaced)
+const displaced = (root: Expr): boolean => someNode(root, (e) => e.kind === 'loadAt')
 
 function kernelName(kernel: Kernel): string {
   if (kernel.kind === 'contract') return `contract ${kernel.b}x${kernel.m}x${kernel.n}x${kernel.k}`

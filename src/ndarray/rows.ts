@@ -11,7 +11,7 @@ import type { Tensor } from '../core/tensor.ts'
 import { trace } from '../core/trace.ts'
 import { kindOf, primitive } from '../passes/kind.ts'
 import { lower, lowerInstance } from '../passes/lower.ts'
-import { type Expr, index, operands, rewrite } from '../prim/expr.ts'
+import { type Expr, index, rewrite, someNode } from '../prim/expr.ts'
 import {
   assemble,
   broadcastTo,
@@ -182,8 +182,8 @@ function stage(
 /** Operations on floats whose result is one of their operands, or a whole number of its size. */
 const exactOps = new Set('neg abs max min where sign floor ceil trunc round rint'.split(' '))
 
-const roundsExpr = (e: Expr): boolean =>
-  (e.kind === 'op' && isFloat(e.dtype) && !exactOps.has(e.op)) || operands(e).some(roundsExpr)
+const roundsExpr = (root: Expr): boolean =>
+  someNode(root, (e) => e.kind === 'op' && isFloat(e.dtype) && !exactOps.has(e.op))
 
 /** Whether an operator computes floats that may have been rounded. */
 function rounds(node: Node): boolean {
@@ -235,8 +235,7 @@ function traceSample(columns: readonly NDArray[], fn: SampleFunction | null): Tr
   }
 }
 
-const draws = (e: Expr): boolean =>
-  (e.kind === 'op' && e.op === 'random') || operands(e).some(draws)
+const draws = (root: Expr): boolean => someNode(root, (e) => e.kind === 'op' && e.op === 'random')
 
 /** Whether every primitive has a rule below under which rows stay apart and results keep their bits. */
 function perRow(graph: Graph): boolean {

@@ -3,7 +3,7 @@
 import { rowMajor, type Shape, sameShape, sizeOf } from '../base/shape.ts'
 import { dense, permute, reshape, slice, type View } from '../base/view.ts'
 import { type Node, Sym } from '../core/graph.ts'
-import { acc, cast, type Expr, renameInputs } from '../prim/expr.ts'
+import { acc, cast, type Expr, renameInputs, someNode } from '../prim/expr.ts'
 import type { Operand } from '../prim/kernel.ts'
 import { type Link, Scope } from './express.ts'
 import { type Fusion, NeedsMemory } from './fuse.ts'
@@ -217,11 +217,8 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
   )
 }
 
-function usesIndex(e: Expr): boolean {
-  if (e.kind === 'index' || e.kind === 'loadAt') return true
-  if (e.kind === 'cast') return usesIndex(e.arg)
-  return e.kind === 'op' && e.args.some(usesIndex)
-}
+const usesIndex = (root: Expr): boolean =>
+  someNode(root, (e) => e.kind === 'index' || e.kind === 'loadAt')
 
 /** Where the value of a stored node lies, through views; `of` is what needs memory if the view will not do. */
 function storedView(fusion: Fusion, s: Sym): { buffer: number; view: View; of: Node } {

@@ -35,6 +35,8 @@ export class Scope {
   /** The node this kernel computes: its own memory is not read. */
   readonly root: Node | null
   #known = new Map<string, number>()
+  /** Values already expressed, by node and by the chain they were asked under. */
+  #done = new Map<Node, Map<readonly Link[], Expr>>()
 
   constructor(fusion: Fusion, root: Node | null, accumulated: Node | null = null) {
     this.fusion = fusion
@@ -54,8 +56,22 @@ export class Scope {
     return at
   }
 
-  /** The value of `s`, rearranged by `chain`, at each point of the domain. */
+  /** The value of `s`, rearranged by `chain`, at each point of the domain; shared values are expressed once. */
   express(s: Sym, chain: readonly Link[]): Expr {
+    let byChain = this.#done.get(s.node)
+    if (byChain === undefined) {
+      byChain = new Map()
+      this.#done.set(s.node, byChain)
+    }
+    let e = byChain.get(chain)
+    if (e === undefined) {
+      e = this.#express(s, chain)
+      byChain.set(chain, e)
+    }
+    return e
+  }
+
+  #express(s: Sym, chain: readonly Link[]): Expr {
     const { node } = s
     if (node === this.accumulated) return this.#accumulator(node, chain)
     if (node !== this.root) {

@@ -157,6 +157,17 @@ export function operands(e: Expr): readonly Expr[] {
   }
 }
 
+/** Whether a node of an expression passes a test; shared parts are looked at once. */
+export function someNode(root: Expr, test: (e: Expr) => boolean): boolean {
+  const seen = new Set<Expr>()
+  const visit = (e: Expr): boolean => {
+    if (seen.has(e)) return false
+    seen.add(e)
+    return test(e) || operands(e).some(visit)
+  }
+  return visit(root)
+}
+
 /** Rebuilds an expression bottom-up; `replace` may answer with a new node for any node (its operands done). */
 export function rewrite(root: Expr, replace: (e: Expr) => Expr | undefined): Expr {
   const done = new Map<Expr, Expr>()

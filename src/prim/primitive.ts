@@ -12,7 +12,17 @@ import { OpDef } from '../core/op.ts'
 import { installAlgebra } from '../core/reverse.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { differentiate } from './derivative.ts'
-import { binary, cast, constant, type Expr, exprKey, index, load, renameInputs } from './expr.ts'
+import {
+  binary,
+  cast,
+  constant,
+  type Expr,
+  exprKey,
+  index,
+  load,
+  renameInputs,
+  someNode,
+} from './expr.ts'
 import type { ReduceOp } from './kernel.ts'
 
 /** How a view rearranges its input. */
@@ -222,7 +232,10 @@ export const concatOp = new OpDef({
 export function mapTensors(fn: Expr, shape: Shape, inputs: readonly Tensor[]): Tensor {
   if (fn.kind === 'load') return inputs[fn.input]!
   const used = new Set<number>()
-  collectLoads(fn, used)
+  someNode(fn, (e) => {
+    if (e.kind === 'load') used.add(e.input)
+    return false
+  })
   if (used.size === inputs.length) return apply(mapOp, inputs, { fn, shape, weak: isWeak(inputs) })
   const kept = inputs.flatMap((_, i) => (used.has(i) ? [i] : []))
   const renamed = renameInputs(fn, (i) => kept.indexOf(i))
@@ -232,12 +245,6 @@ export function mapTensors(fn: Expr, shape: Shape, inputs: readonly Tensor[]): T
 
 const isWeak = (inputs: readonly Tensor[]): boolean =>
   inputs.length > 0 && inputs.every((t) => t.aval.weak)
-
-function collectLoads(e: Expr, into: Set<number>): void {
-  if (e.kind === 'load') into.add(e.input)
-  else if (e.kind === 'cast') collectLoads(e.arg, into)
-  else if (e.kind === 'op') for (const a of e.args) collectLoads(a, into)
-}
 
 /** An elementwise function of tensors that broadcast against each other; `build` gets one load each. */
 export function pointwise(

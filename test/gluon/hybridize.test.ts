@@ -155,6 +155,24 @@ describe('tracing', () => {
     expect(eager[0]).toEqual([9, 12])
   })
 
+  it('takes shared values apart once, however deep they are shared', async () => {
+    class Deep extends gluon.HybridBlock {
+      override forward(x: Tensor): Tensor {
+        let y = x
+        for (let i = 0; i < 60; i++) y = nd.multiply(y, y)
+        return y
+      }
+    }
+    const block = new Deep()
+    block.hybridize()
+    const x = nd.array([1, 0])
+    x.attachGrad()
+    const y = autograd.record(() => block(x))
+    y.backward()
+    expect(await y.asArray()).toEqual([1, 0])
+    expect(await x.grad!.asArray()).toEqual([2 ** 60, 0])
+  })
+
   it('follows a change of the parameters', async () => {
     const net = new gluon.nn.Dense(2, { inUnits: 3 })
     net.initialize(new init.One())
