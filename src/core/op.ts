@@ -1,5 +1,6 @@
 /** Operators: one record each; a record with static attributes is bound, with input types it is an instance. */
 
+import { Cache } from '../base/cache.ts'
 import { fail, MXNetError } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { type Attr, type Checked, checkAttrs, type Schema } from './attrs.ts'
@@ -68,6 +69,11 @@ export interface OpSpec<S extends Schema> {
   readonly results?: number
 }
 
+const noScalars: readonly (number | Tensor)[] = []
+/** An operator called with ever new attributes (slices of a loop) must not grow for ever. */
+const boundLimit = 1024
+const instanceLimit = 256
+
 /** An operator. */
 export class OpDef<S extends Schema = Schema> {
   readonly name: string
@@ -76,7 +82,7 @@ export class OpDef<S extends Schema = Schema> {
   readonly minInputs: number
   readonly maxInputs: number
   readonly dynamicCount: number
-  #bound = new Map<string, BoundOp>()
+  #bound = new Cache<string, BoundOp>(boundLimit)
   #plain: BoundOp | null = null
 
   constructor(spec: OpSpec<S>) {
@@ -105,28 +111,19 @@ export class OpDef<S extends Schema = Schema> {
 
   /** The operator bound to checked attributes. */
   intern(checked: Checked): BoundOp {
-    let bound = this.#bound.get(checked.key)
-    if (bound === undefined) {
-      if (this.#bound.size >= boundLimit)
-        this.#bound.delete(this.#bound.keys().next().value as string)
-      bound = new BoundOp(this as unknown as OpDef, checked.values, checked.key)
-      this.#bound.set(checked.key, bound)
-    }
-    return bound
+    return this.#bound.get(
+      checked.key,
+      () => new BoundOp(this as unknown as OpDef, checked.values, checked.key),
+    )
   }
 }
-
-const noScalars: readonly (number | Tensor)[] = []
-/** An operator called with ever new attributes (slices of a loop) must not grow for ever. */
-const boundLimit = 1024
-const instanceLimit = 256
 
 /** An operator with its static attributes. */
 export class BoundOp {
   readonly op: OpDef
   readonly attrs: { readonly [name: string]: unknown }
   readonly key: string
-  #instances = new Map<string, Instance>()
+  #instances = new Cache<string, Instance>(instanceLimit)
   #last: Instance | null = null
 
   constructor(op: OpDef, attrs: { readonly [name: string]: unknown }, key: string) {
@@ -141,14 +138,7 @@ export class BoundOp {
     if (last !== null && fits(last.inputs, inputs)) return last
     const avals = inputs.map((t) => t?.aval ?? null)
     const key = avals.map(avalKey).join('|')
-    let found = this.#instances.get(key)
-    if (found === undefined) {
-      found = new Instance(this, avals)
-      if (this.#instances.size >= instanceLimit) {
-        this.#instances.delete(this.#instances.keys().next().value as string)
-      }
-      this.#instances.set(key, found)
-    }
+    const found = this.#instances.get(key, () => new Instance(this, avals))
     this.#last = found
     return found
   }

@@ -1,5 +1,6 @@
 /** The eager interpreter: each call is a compiled graph of one node, cached by operator, attributes and input layouts. */
 
+import { Cache } from '../base/cache.ts'
 import { fail } from '../base/error.ts'
 import { frame } from '../core/frame.ts'
 import { Node, Sym } from '../core/graph.ts'
@@ -13,7 +14,7 @@ import { type Device, deviceOf } from './storage.ts'
 /** Plans of one instance: the latest for dense inputs at hand, the others by device and strides. */
 interface Plans {
   dense: Plan | null
-  readonly others: Map<string, Plan>
+  readonly others: Cache<string, Plan>
 }
 
 const planLimit = 64
@@ -47,7 +48,7 @@ function planFor(
 ): Plan {
   let plans = instance.plans as Plans | null
   if (plans === null) {
-    plans = { dense: null, others: new Map() }
+    plans = { dense: null, others: new Cache(planLimit) }
     instance.plans = plans
   }
   let dense = true
@@ -55,14 +56,10 @@ function planFor(
   if (dense && plans.dense?.device === device) return plans.dense
   const strides = dense ? '' : inputs.map((x) => x?.layout.strides.join() ?? '-').join('|')
   const key = `${device.context} ${strides}`
-  let plan = plans.others.get(key)
-  if (plan === undefined) {
+  const plan = plans.others.get(key, () => {
     const layouts = inputs.map((x) => (x ? { ...x.layout, offset: 0 } : null))
-    plan = new Plan(device, lowerInstance(instance), layouts)
-    if (plans.others.size >= planLimit)
-      plans.others.delete(plans.others.keys().next().value as string)
-    plans.others.set(key, plan)
-  }
+    return new Plan(device, lowerInstance(instance), layouts)
+  })
   if (dense) plans.dense = plan
   return plan
 }

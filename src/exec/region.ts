@@ -1,6 +1,7 @@
 /** Writing a region of an array in place: the one kernel that changes part of a block. */
 
 import type { Backend, Compiled } from '../backend/backend.ts'
+import { Cache } from '../base/cache.ts'
 import { isFloat, itemSize } from '../base/dtype.ts'
 import { rowMajor } from '../base/shape.ts'
 import { broadcast, type View } from '../base/view.ts'
@@ -44,23 +45,16 @@ export function writeElements(
   )
 }
 
-const compiled = new WeakMap<Backend, Map<string, Compiled>>()
+const compiled = new WeakMap<Backend, Cache<string, Compiled>>()
 const cacheLimit = 512
 
 function compiledFor(backend: Backend, kernel: LoopKernel): Compiled {
   let known = compiled.get(backend)
   if (known === undefined) {
-    known = new Map()
+    known = new Cache(cacheLimit)
     compiled.set(backend, known)
   }
-  const key = kernelKey(kernel)
-  let found = known.get(key)
-  if (found === undefined) {
-    found = backend.compile(kernel)
-    if (known.size >= cacheLimit) known.delete(known.keys().next().value as string)
-    known.set(key, found)
-  }
-  return found
+  return known.get(kernelKey(kernel), () => backend.compile(kernel))
 }
 
 const numberOf = (dtype: DeviceArray['dtype']) =>

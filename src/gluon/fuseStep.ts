@@ -1,5 +1,6 @@
 /** fuseStep: a whole training step — forward, backward, update — as one compiled graph. */
 
+import { Cache } from '../base/cache.ts'
 import { DeferredInitializationError, fail } from '../base/error.ts'
 import { applyBound } from '../core/apply.ts'
 import { aval } from '../core/aval.ts'
@@ -41,7 +42,7 @@ const limit = 16
  * for await (const [data, label] of loader) total += await step(data, label).sum().asScalar()
  */
 export function fuseStep(net: HybridBlock, loss: HybridBlock, trainer: Trainer): FusedStep {
-  const compiled = new Map<string, Compiled>()
+  const compiled = new Cache<string, Compiled>(limit)
   let ready = false
   return (data, label, batchSize = data.shape[0]) => {
     if (batchSize === undefined) fail('fuseStep', 'data is a scalar: give the batch size')
@@ -51,12 +52,7 @@ export function fuseStep(net: HybridBlock, loss: HybridBlock, trainer: Trainer):
       const calls = trainer.plannedUpdates(batchSize)
       const kinds = [data, label].map((x) => `${x.dtype}${x.shape.join()}`)
       const key = `${kinds.join('|')} ${data.context} ${calls.map(describe).join(' ')}`
-      let step = compiled.get(key)
-      if (step === undefined) {
-        step = compile(net, loss, [data, label], calls)
-        if (compiled.size >= limit) compiled.delete(compiled.keys().next().value as string)
-        compiled.set(key, step)
-      }
+      const step = compiled.get(key, () => compile(net, loss, [data, label], calls))
       return run(step, [data, label], calls)
     })
   }

@@ -1,5 +1,6 @@
 /** CachedOp: a function of arrays, traced once for each kind of input and run as compiled graphs. */
 
+import { Cache } from '../base/cache.ts'
 import { fail } from '../base/error.ts'
 import { applyBound } from '../core/apply.ts'
 import { aval, sameAval } from '../core/aval.ts'
@@ -42,7 +43,7 @@ export type Placer = (key: object, source: Source) => Tensor
 export class CachedOp {
   readonly #name: string
   readonly #body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[]
-  readonly #traced = new Map<string, Traced>()
+  readonly #traced = new Cache<string, Traced>(limit)
   #evicted = 0
 
   constructor(
@@ -98,20 +99,19 @@ export class CachedOp {
   #trace(inputs: readonly (NDArray | null)[]): Traced {
     const kinds = inputs.map((x) => (x === null ? '-' : `${x.dtype}${x.shape.join()}`))
     const key = `${kinds.join('|')} ${frame.training} ${frame.context}`
-    let traced = this.#traced.get(key)
-    if (traced === undefined) {
-      traced = traceFunction(this.#name, this.#body, inputs)
-      if (this.#traced.size >= limit) {
-        this.#traced.delete(this.#traced.keys().next().value as string)
-        if (++this.#evicted === limit) {
-          console.warn(
-            `[${this.#name}] more than ${2 * limit} kinds of inputs so far: each new one is compiled; pad to fewer shapes, or hybridize(false)`,
-          )
-        }
-      }
-      this.#traced.set(key, traced)
-    }
-    return traced
+    return this.#traced.get(
+      key,
+      () => traceFunction(this.#name, this.#body, inputs),
+      () => this.#thrashes(),
+    )
+  }
+
+  /** Says once that shapes change so much that compiling does not pay. */
+  #thrashes(): void {
+    if (++this.#evicted !== limit) return
+    console.warn(
+      `[${this.#name}] more than ${2 * limit} kinds of inputs so far: each new one is compiled; pad to fewer shapes, or hybridize(false)`,
+    )
   }
 }
 

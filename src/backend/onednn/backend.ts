@@ -1,5 +1,6 @@
 /** The native CPU backend: WebAssembly kernels, with matrix products claimed by oneDNN on the same memory. */
 
+import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, contractEpilogue, type Kernel, kernelKey } from '../../prim/kernel.ts'
 import type { Backend, Compiled, Reaper } from '../backend.ts'
@@ -74,7 +75,7 @@ function describe(kernel: ContractKernel, post: PostOps): Float64Array {
 /** The backend for Node with the native bridge. */
 export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBridge): Backend {
   bridge.attach(new Uint8Array(wasm.wasmMemory.buffer), maxBytes)
-  const cache = new Map<string, Compiled>()
+  const cache = new Cache<string, Compiled>(cacheLimit)
   const handles = new FinalizationRegistry<number>((handle) => bridge.matmulFree(handle))
 
   function claim(kernel: ContractKernel): Compiled | null {
@@ -118,14 +119,7 @@ export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBri
     memory: () => wasm.memory(),
     compile(kernel: Kernel): Compiled {
       if (kernel.kind !== 'contract') return wasm.compile(kernel)
-      const key = kernelKey(kernel)
-      let compiled = cache.get(key)
-      if (compiled === undefined) {
-        compiled = claim(kernel) ?? wasm.compile(kernel)
-        if (cache.size >= cacheLimit) cache.delete(cache.keys().next().value as string)
-        cache.set(key, compiled)
-      }
-      return compiled
+      return cache.get(kernelKey(kernel), () => claim(kernel) ?? wasm.compile(kernel))
     },
   }
 }
