@@ -1,6 +1,5 @@
 /** Differentiation of a whole graph: one joint graph, cut where the backward half reads the forward half. */
 
-import type { Aval } from '../core/aval.ts'
 import { type Graph, type Node, placeholder, Sym, topological } from '../core/graph.ts'
 import { pullBack } from '../core/reverse.ts'
 import { trace } from '../core/trace.ts'
@@ -14,7 +13,6 @@ export interface Joint {
   readonly forward: Graph
   /** Inputs: those of the graph, the kept values, the gradients of the results. Outputs: gradients of `targets`. */
   readonly backward: Graph
-  readonly kept: readonly Aval[]
   /** The inputs that have a gradient, in the order of backward's outputs. */
   readonly targets: readonly number[]
 }
@@ -45,9 +43,8 @@ export function differentiate(graph: Graph, needs: readonly boolean[]): Joint {
     [...whole.inputs, ...whole.params].flatMap((s) => (s === null ? [] : [s.node])),
   )
   const forwardNodes = new Set(topological(results))
-  const kept = chooseKept(topological(gradients), forwardNodes, given)
+  const kept = chooseKept(gradients, forwardNodes, given)
   const places = new Map(kept.map((node) => [node, placeholder(node.outs[0]!)]))
-  // A gradient may itself be a value of the forward half.
   return {
     forward: {
       inputs: graph.inputs,
@@ -59,51 +56,34 @@ export function differentiate(graph: Graph, needs: readonly boolean[]): Joint {
       params: graph.params,
       outputs: replaceNodes(gradients, places),
     },
-    kept: kept.map((n) => n.outs[0]!),
     targets,
   }
 }
 
 /** The forward values that the backward half reads and that are not cheap to have again. */
 function chooseKept(
-  backward: readonly Node[],
+  gradients: readonly Sym[],
   forward: ReadonlySet<Node>,
   given: ReadonlySet<Node>,
 ): Node[] {
-  const kept = new Set<Node>()
   const read = new Set<Node>()
-  for (const node of backward) {
-    if (forward.has(node)) continue
-    for (const t of node.inputs) if (t instanceof Sym && forward.has(t.node)) read.add(t.node)
+  const note = (s: Sym): void => {
+    if (forward.has(s.node)) read.add(through(s.node))
   }
-  // The backward half's own outputs may be forward values too; those count as read.
-  const last = backward.at(-1)
-  if (last && forward.has(last)) read.add(last)
+  gradients.forEach(note)
+  for (const node of topological(gradients)) {
+    if (!forward.has(node)) for (const t of node.inputs) note(t as Sym)
+  }
+  const kept = new Set<Node>()
   const free = (node: Node): boolean => given.has(node) || kept.has(node)
-  const settle = (node: Node, pending: Node[]): void => {
-    if (free(node)) return
-    const kind = kindOf(node)
-    const sources = node.inputs.map((t) => (t as Sym).node)
-    if (kind === 'view') return settle(sources[0]!, pending)
-    if (
-      kind === 'map' &&
-      exprCost(primitive(node).map!.fn) <= repeatable &&
-      sources.every((s) => free(through(s)))
-    )
-      return
-    if (kind === 'map' && sources.length === 0) return
-    pending.push(node)
-  }
+  const repeats = (node: Node): boolean =>
+    kindOf(node) === 'map' &&
+    exprCost(primitive(node).map!.fn) <= repeatable &&
+    node.inputs.every((t) => free(through((t as Sym).node)))
   // Costly nodes first: what they keep may make the cheap ones repeatable.
   const order = [...read].sort((a, b) => a.id - b.id)
-  const costly = order.filter((n) => !['map', 'view'].includes(kindOf(through(n))))
-  for (const group of [costly, order]) {
-    for (const node of group) {
-      const pending: Node[] = []
-      settle(through(node), pending)
-      for (const p of pending) kept.add(p)
-    }
-  }
+  const costly = order.filter((n) => kindOf(n) !== 'map')
+  for (const node of [...costly, ...order]) if (!free(node) && !repeats(node)) kept.add(node)
   return [...kept]
 }
 

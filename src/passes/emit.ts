@@ -5,9 +5,9 @@ import { dense, permute, reshape, slice, type View } from '../base/view.ts'
 import { type Node, Sym } from '../core/graph.ts'
 import { acc, cast, type Expr, renameInputs, someNode } from '../prim/expr.ts'
 import type { Operand } from '../prim/kernel.ts'
-import { type Link, Scope } from './express.ts'
+import { indexedStrides, type Link, Scope, spreadIndices, storedView } from './express.ts'
 import { type Fusion, NeedsMemory } from './fuse.ts'
-import { applyView, kindOf, primitive } from './kind.ts'
+import { kindOf, primitive } from './kind.ts'
 
 /** Emits the steps that compute a node into memory of its own. */
 export function emitNode(fusion: Fusion, node: Node): void {
@@ -220,37 +220,13 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
 const usesIndex = (root: Expr): boolean =>
   someNode(root, (e) => e.kind === 'index' || e.kind === 'loadAt')
 
-/** Where the value of a stored node lies, through views; `of` is what needs memory if the view will not do. */
-function storedView(fusion: Fusion, s: Sym): { buffer: number; view: View; of: Node } {
-  const place = fusion.memory(s.node)
-  if (place !== null) return { ...place, of: s.node }
-  if (kindOf(s.node) !== 'view') throw new NeedsMemory(s.node)
-  const input = s.node.inputs[0] as Sym
-  const inner = storedView(fusion, input)
-  const view = applyView(inner.view, primitive(s.node).view!.op)
-  if (view === null) throw new NeedsMemory(input.node)
-  return { buffer: inner.buffer, view, of: s.node }
-}
-
 function emitScatter(fusion: Fusion, node: Node): void {
   const { shape, axis, batched } = primitive(node).scatter!
   const [indices, updates] = node.inputs as readonly [Sym, Sym]
   const scope = new Scope(fusion, node)
-  const rank = indices.shape.length
   const full = rowMajor(shape)
-  const after = full.slice(axis + 1)
-  const strides = batched
-    ? [...full.slice(0, axis), ...after]
-    : [...full.slice(0, axis), ...new Array<number>(rank).fill(0), ...after]
-  const spread: Link[] = batched
-    ? []
-    : [
-        {
-          op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] },
-          of: indices.node,
-        },
-        { op: { kind: 'broadcast', shape: updates.shape }, of: indices.node },
-      ]
+  const strides = indexedStrides(full, axis, batched ? 0 : indices.shape.length)
+  const spread = batched ? [] : spreadIndices(indices, shape.length - axis - 1, updates.shape)
   const value = scope.express(updates, [])
   const at = cast(scope.express(indices, spread), 'int32')
   const buffer = fusion.allocate(node)

@@ -1,6 +1,7 @@
 /** Expressing a value at every point of a kernel's domain: loads with strides, and the maps in between. */
 
 import { fail } from '../base/error.ts'
+import type { Shape } from '../base/shape.ts'
 import { dense, isDense, type View } from '../base/view.ts'
 import type { Node, Sym } from '../core/graph.ts'
 import {
@@ -120,43 +121,45 @@ export class Scope {
   #gather(node: Node, chain: readonly Link[]): Expr {
     const { axis, batched } = primitive(node).gather!
     const [data, indices] = node.inputs as readonly [Sym, Sym]
-    const place = this.#memoryThroughViews(data)
+    const place = storedView(this.fusion, data)
     const out = node.outs[0]!.shape
-    const [n, stride] = [place.view.shape[axis]!, place.view.strides[axis]!]
-    const before = place.view.strides.slice(0, axis)
-    const after = place.view.strides.slice(axis + 1)
-    const rank = indices.shape.length
-    const fixed: View = {
-      shape: out,
-      strides: batched
-        ? [...before, ...after]
-        : [...before, ...new Array<number>(rank).fill(0), ...after],
-      offset: place.view.offset,
-    }
-    const spread: Link[] = batched
-      ? []
-      : [
-          {
-            op: { kind: 'reshape', shape: [...indices.shape, ...after.map(() => 1)] },
-            of: indices.node,
-          },
-          { op: { kind: 'broadcast', shape: out }, of: indices.node },
-        ]
+    const { shape, strides, offset } = place.view
+    const fixed = indexedStrides(strides, axis, batched ? 0 : indices.shape.length)
+    const spread = batched ? [] : spreadIndices(indices, shape.length - axis - 1, out)
     const at = cast(this.express(indices, [...spread, ...chain]), 'int32')
-    const input = this.operand(place.buffer, follow(fixed, chain))
-    return { kind: 'loadAt', input, index: at, size: n, stride, dtype: data.dtype }
+    const input = this.operand(place.buffer, follow({ shape: out, strides: fixed, offset }, chain))
+    const [size, stride] = [shape[axis]!, strides[axis]!]
+    return { kind: 'loadAt', input, index: at, size, stride, dtype: data.dtype }
   }
+}
 
-  #memoryThroughViews(s: Sym): { buffer: number; view: View } {
-    const place = this.fusion.memory(s.node)
-    if (place !== null) return place
-    if (kindOf(s.node) !== 'view') throw new NeedsMemory(s.node)
-    const input = s.node.inputs[0] as Sym
-    const inner = this.#memoryThroughViews(input)
-    const view = applyView(inner.view, primitive(s.node).view!.op)
-    if (view === null) throw new NeedsMemory(input.node)
-    return { buffer: inner.buffer, view }
-  }
+/**
+ * Where the value of a stored node lies, seen through views; `of` is what needs memory of its own if the view will
+ * not do.
+ */
+export function storedView(fusion: Fusion, s: Sym): { buffer: number; view: View; of: Node } {
+  const place = fusion.memory(s.node)
+  if (place !== null) return { ...place, of: s.node }
+  if (kindOf(s.node) !== 'view') throw new NeedsMemory(s.node)
+  const input = s.node.inputs[0] as Sym
+  const inner = storedView(fusion, input)
+  const view = applyView(inner.view, primitive(s.node).view!.op)
+  if (view === null) throw new NeedsMemory(input.node)
+  return { buffer: inner.buffer, view, of: s.node }
+}
+
+/** How gathered or scattered elements lie in data with these strides: fixed along all but the indexed axis. */
+export function indexedStrides(strides: readonly number[], axis: number, rank: number): number[] {
+  return [...strides.slice(0, axis), ...new Array<number>(rank).fill(0), ...strides.slice(axis + 1)]
+}
+
+/** Spreads plain indices over all elements that they take, of shape `out` with `after` axes behind the index's. */
+export function spreadIndices(indices: Sym, after: number, out: Shape): Link[] {
+  const shape = [...indices.shape, ...new Array<number>(after).fill(1)]
+  return [
+    { op: { kind: 'reshape', shape }, of: indices.node },
+    { op: { kind: 'broadcast', shape: out }, of: indices.node },
+  ]
 }
 
 /** A view seen through a chain of rearrangements. */
