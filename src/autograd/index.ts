@@ -13,14 +13,12 @@ import { onesOf, zerosOf } from '../ops/creation.ts'
 
 /** A variable: where gradients end. */
 class Leaf {
-  readonly array: WeakRef<NDArray>
   readonly grad: NDArray
   readonly gradReq: GradReq
   /** Whether backward has written `grad` since somebody last asked. */
   fresh = false
 
-  constructor(array: NDArray, grad: NDArray, gradReq: GradReq) {
-    this.array = new WeakRef(array)
+  constructor(grad: NDArray, gradReq: GradReq) {
     this.grad = grad
     this.gradReq = gradReq
   }
@@ -145,7 +143,7 @@ export function markVariables(
   variables.forEach((x, i) => {
     const node = new Node(null, [], [], [x.aval])
     node.home = x.context
-    node.extra = new Leaf(x, gradients[i]!, typeof gradReqs === 'string' ? gradReqs : gradReqs[i]!)
+    node.extra = new Leaf(gradients[i]!, typeof gradReqs === 'string' ? gradReqs : gradReqs[i]!)
     x.node = node
     x.index = 0
     x.grad = gradients[i]!

@@ -67,11 +67,12 @@ export const frame: Frame = {
 
 /** Runs `body` with some of the frame changed, and puts it back whatever happens. */
 export function withFrame<R>(change: Partial<Frame>, body: () => R): R {
-  const before = { ...frame }
+  const before: Partial<Frame> = {}
+  for (const key in change) Object.assign(before, { [key]: frame[key as keyof Frame] })
   Object.assign(frame, change)
   try {
     return body()
   } finally {
-    for (const key in change) Object.assign(frame, { [key]: before[key as keyof Frame] })
+    Object.assign(frame, before)
   }
 }
