@@ -167,6 +167,32 @@ function ints<D extends readonly number[] | undefined = undefined>(
   })
 }
 
+/** A tuple of numbers; a single number stands for a tuple of one. */
+function floats<D extends readonly number[] | undefined = undefined>(
+  fallback?: D,
+  limits: NumberLimits = {},
+): Made<readonly number[], D> {
+  const normalize = (v: unknown): readonly number[] | undefined => {
+    const list = typeof v === 'number' ? [v] : v
+    const fits = (x: unknown): boolean => typeof x === 'number' && within(x, limits)
+    return Array.isArray(list) && list.every(fits) ? list : undefined
+  }
+  return make<readonly number[], D>({
+    fallback,
+    wants: `numbers${limitText(limits)} such as [0.1, 0.2]`,
+    normalize,
+    parse: (text) => {
+      const inner = text
+        .trim()
+        .replace(/^[([{]/, '')
+        .replace(/[)\]}]$/, '')
+      const parts = inner.split(',').filter((p) => p.trim() !== '')
+      return normalize(parts.map(parseNumber))
+    },
+    format: (v) => (v.length === 1 ? `(${v[0]},)` : `(${v.join(', ')})`),
+  })
+}
+
 /** A tuple whose entries may be null, as in slice's begin and end. */
 function intsOrNull<D extends readonly (number | null)[] | undefined = undefined>(
   fallback?: D,
@@ -237,7 +263,19 @@ function opaque<T>(key: (value: T) => string): Attr<T, true> {
 }
 
 /** Makers of attributes, for operator records. */
-export const attr = { int, float, scalar, bool, oneOf, ints, intsOrNull, dtype, optional, opaque }
+export const attr = {
+  int,
+  float,
+  scalar,
+  bool,
+  oneOf,
+  ints,
+  floats,
+  intsOrNull,
+  dtype,
+  optional,
+  opaque,
+}
 
 /** Checked attributes: the static ones with their cache key, and the numbers that may change. */
 export interface Checked {

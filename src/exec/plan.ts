@@ -220,6 +220,7 @@ const displaced = (root: Expr): boolean => someNode(root, (e) => e.kind === 'loa
 
 function kernelName(kernel: Kernel): string {
   if (kernel.kind === 'contract') return `contract ${kernel.b}x${kernel.m}x${kernel.n}x${kernel.k}`
+  if (kernel.kind === 'call') return `call ${kernel.routine}`
   const reduces =
     kernel.kind === 'loop' && kernel.reduce.length > 0 ? ` ${kernel.reduce.join()}` : ''
   return `${kernel.kind} ${kernel.dims.join('x') || '1'}${reduces}`

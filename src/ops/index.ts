@@ -27,6 +27,8 @@ export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
+export { argsort, sort, topk } from './sorting.ts'
+export * from './statistics.ts'
 export {
   abs,
   cbrt,

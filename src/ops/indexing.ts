@@ -15,7 +15,6 @@ import {
   commonDType,
   gather,
   iota,
-  mapTensors,
   pointwise,
   reshapeTo,
 } from '../prim/primitive.ts'
@@ -248,19 +247,4 @@ export function embedding<T extends Tensor>(
   attrs: { readonly inputDim: number; readonly outputDim: number },
 ): T {
   return apply(embeddingOp, [data, weight], attrs)
-}
-
-/** The position of each element in row-major order, int32; used by random operators as their counter. */
-export function flatIndex(shape: readonly number[]): Tensor {
-  let step = 1
-  let sum = constant(0, 'int32')
-  for (let d = shape.length - 1; d >= 0; d--) {
-    sum = binary(
-      'add',
-      sum,
-      binary('mul', { kind: 'index', dim: d, dtype: 'int32' }, constant(step, 'int32')),
-    )
-    step *= shape[d]!
-  }
-  return mapTensors(sum, shape, [])
 }

@@ -17,8 +17,7 @@ import {
   select,
   unary,
 } from '../prim/expr.ts'
-import { broadcastTo, castTo, pointwise } from '../prim/primitive.ts'
-import { flatIndex } from './indexing.ts'
+import { broadcastTo, castTo, flatPositions, pointwise } from '../prim/primitive.ts'
 
 /** The upper 24 bits as a float in [0, 1). */
 function unit(bits: Expr): Expr {
@@ -37,7 +36,7 @@ function draws(
   draw: Draw,
 ): Tensor {
   const words = keys.map((k) => castTo(k, 'int32'))
-  return pointwise([flatIndex(shape), ...words, ...numbers], ([at, k0, k1, ...rest]) => {
+  return pointwise([flatPositions(shape), ...words, ...numbers], ([at, k0, k1, ...rest]) => {
     const counter = (s: number): Expr =>
       binary('add', binary('mul', at!, constant(streams, 'int32')), constant(s, 'int32'))
     return draw((s) => randomBits(k0!, k1!, counter(s)), rest)

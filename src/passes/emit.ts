@@ -1,10 +1,11 @@
 /** Emitting kernels: one node that needs memory, with everything folded into it, becomes one or a few steps. */
 
 import { rowMajor, type Shape, sameShape, sizeOf } from '../base/shape.ts'
-import { dense, permute, reshape, slice, type View } from '../base/view.ts'
+import { dense, isDense, permute, reshape, slice, type View } from '../base/view.ts'
+import type { Aval } from '../core/aval.ts'
 import { type Node, Sym } from '../core/graph.ts'
 import { acc, cast, type Expr, renameInputs, someNode } from '../prim/expr.ts'
-import type { Operand } from '../prim/kernel.ts'
+import type { Block, LoopKernel, Operand } from '../prim/kernel.ts'
 import { indexedStrides, type Link, Scope, spreadIndices, storedView } from './express.ts'
 import { type Fusion, NeedsMemory } from './fuse.ts'
 import { kindOf, primitive } from './kind.ts'
@@ -21,6 +22,8 @@ export function emitNode(fusion: Fusion, node: Node): void {
       return emitScatter(fusion, node)
     case 'concat':
       return emitConcat(fusion, node)
+    case 'call':
+      return emitCall(fusion, node)
     case 'map':
     case 'gather':
     case 'view':
@@ -50,19 +53,22 @@ function emitMap(fusion: Fusion, node: Node): void {
   const scope = new Scope(fusion, isInput ? null : node)
   const body = scope.express(symOf(node), [])
   const { shape } = node.outs[0]!
-  fusion.step(
-    {
-      kind: 'loop',
-      dims: shape,
-      parallel: shape.length,
-      inputs: scope.operands,
-      outputs: [denseOperand(node)],
-      body: [body],
-      reduce: [],
-      epilogue: [],
-    },
-    [...scope.buffers, fusion.allocate(node)],
-  )
+  const kernel = mapKernel(shape, scope, denseOperand(node), body)
+  fusion.step(kernel, [...scope.buffers, fusion.allocate(node)])
+}
+
+/** The kernel that writes one expression at every point of a shape. */
+function mapKernel(dims: Shape, scope: Scope, output: Operand, body: Expr): LoopKernel {
+  return {
+    kind: 'loop',
+    dims,
+    parallel: dims.length,
+    inputs: scope.operands,
+    outputs: [output],
+    body: [body],
+    reduce: [],
+    epilogue: [],
+  }
 }
 
 /**
@@ -221,16 +227,19 @@ const usesIndex = (root: Expr): boolean =>
   someNode(root, (e) => e.kind === 'index' || e.kind === 'loadAt')
 
 function emitScatter(fusion: Fusion, node: Node): void {
-  const { shape, axis, batched } = primitive(node).scatter!
-  const [indices, updates] = node.inputs as readonly [Sym, Sym]
+  const { shape, axis, batched, op } = primitive(node).scatter!
+  const [indices, updates, base] = node.inputs as readonly [Sym, Sym, Sym?]
   const scope = new Scope(fusion, node)
   const full = rowMajor(shape)
   const strides = indexedStrides(full, axis, batched ? 0 : indices.shape.length)
   const spread = batched ? [] : spreadIndices(indices, shape.length - axis - 1, updates.shape)
   const value = scope.express(updates, [])
   const at = cast(scope.express(indices, spread), 'int32')
+  const under = new Scope(fusion, node)
+  const copied = base === undefined ? null : under.express(base, [])
   const buffer = fusion.allocate(node)
-  fusion.zero(buffer)
+  if (copied === null) fusion.zero(buffer)
+  else fusion.step(mapKernel(shape, under, denseOperand(node), copied), [...under.buffers, buffer])
   fusion.step(
     {
       kind: 'scatter',
@@ -239,7 +248,7 @@ function emitScatter(fusion: Fusion, node: Node): void {
       output: { dtype: node.outs[0]!.dtype, strides, offset: 0 },
       at: [{ index: at, size: shape[axis]!, stride: full[axis]! }],
       value,
-      op: 'add',
+      op,
     },
     [...scope.buffers, buffer],
   )
@@ -259,19 +268,32 @@ function emitConcat(fusion: Fusion, node: Node): void {
     const { begin, step } = placings[i]!
     const target = slice(dense(shape), begin, step, piece.shape)
     const output = { dtype: piece.dtype, strides: target.strides, offset: target.offset }
-    const dims = piece.shape
-    fusion.step(
-      {
-        kind: 'loop',
-        dims,
-        parallel: dims.length,
-        inputs: scope.operands,
-        outputs: [output],
-        body: [body],
-        reduce: [],
-        epilogue: [],
-      },
-      [...scope.buffers, buffer],
-    )
+    fusion.step(mapKernel(piece.shape, scope, output, body), [...scope.buffers, buffer])
   })
+}
+
+function emitCall(fusion: Fusion, node: Node): void {
+  const { routine, numbers } = primitive(node).call!
+  const blockOf = ({ dtype, size }: Sym | Aval, offset: number): Block => ({
+    dtype,
+    strides: [1],
+    offset,
+    size,
+  })
+  const inputs = (node.inputs as readonly Sym[]).map((s) => {
+    const { buffer, view, of } = storedView(fusion, s)
+    if (!isDense(view)) throw new NeedsMemory(of)
+    return { buffer, block: blockOf(s, view.offset) }
+  })
+  const buffer = fusion.allocate(node)
+  fusion.step(
+    {
+      kind: 'call',
+      routine,
+      numbers,
+      inputs: inputs.map((x) => x.block),
+      output: blockOf(node.outs[0]!, 0),
+    },
+    [...inputs.map((x) => x.buffer), buffer],
+  )
 }

@@ -171,9 +171,9 @@ function chooseStored(
     if (kind === 'map') cost += exprCost(primitive(node).map!.fn)
     if (kind === 'gather') cost += 4
     costs.set(node, cost)
-    if (kind === 'contract' || kind === 'gather')
+    if (kind === 'contract' || kind === 'gather' || kind === 'call')
       for (const s of kind === 'gather' ? inputs.slice(0, 1) : inputs) store(s)
-    if (kind === 'scatter' || kind === 'concat') stored.add(node)
+    if (kind === 'scatter' || kind === 'concat' || kind === 'call') stored.add(node)
     if ((kind === 'map' || kind === 'gather') && cost > 0) {
       const kernels = consumers.get(node)?.size ?? 0
       if (kernels > 1 && cost > cheap) stored.add(node)

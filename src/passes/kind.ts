@@ -5,6 +5,7 @@ import type { Shape } from '../base/shape.ts'
 import { broadcast, permute, reshape, slice, type View } from '../base/view.ts'
 import type { Node } from '../core/graph.ts'
 import type { OpDef } from '../core/op.ts'
+import { callOp, routineOf, scanOp, sortOp } from '../prim/call.ts'
 import type { Expr } from '../prim/expr.ts'
 import type { ReduceOp } from '../prim/kernel.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type ViewOp,
   viewOp,
 } from '../prim/primitive.ts'
+import type { RoutineName } from '../prim/routines/index.ts'
 
 /** The primitives a lowered graph is made of; `input` stands for placeholders. */
 export type PrimitiveKind =
@@ -29,6 +31,7 @@ export type PrimitiveKind =
   | 'gather'
   | 'scatter'
   | 'concat'
+  | 'call'
 
 const kinds = new Map<unknown, PrimitiveKind>([
   [mapOp, 'map'],
@@ -38,6 +41,9 @@ const kinds = new Map<unknown, PrimitiveKind>([
   [gatherOp, 'gather'],
   [scatterOp, 'scatter'],
   [concatOp, 'concat'],
+  [sortOp, 'call'],
+  [scanOp, 'call'],
+  [callOp, 'call'],
 ] satisfies [unknown, PrimitiveKind][])
 
 /** Which primitive a node applies. */
@@ -65,8 +71,9 @@ export interface Primitive {
   readonly reduce?: { readonly op: ReduceOp; readonly axes: readonly number[] }
   readonly contract?: { readonly lhs: string; readonly rhs: string; readonly out: string }
   readonly gather?: AttrsOf<typeof gatherOp>
-  readonly scatter?: { readonly shape: Shape; readonly axis: number; readonly batched: boolean }
+  readonly scatter?: AttrsOf<typeof scatterOp>
   readonly concat?: { readonly shape: Shape; readonly placings: readonly Placing[] }
+  readonly call?: { readonly routine: RoutineName; readonly numbers: readonly number[] }
   /** For views: how a strided view of the input becomes one of the output; null if no strides can say it. */
   readonly apply?: (view: View) => View | null
 }
@@ -78,6 +85,10 @@ export function primitive(node: Node): Primitive {
   if (kind === 'view') {
     const { op } = attrs as { op: ViewOp }
     return { view: { op }, apply: (view) => applyView(view, op) }
+  }
+  if (kind === 'call') {
+    const { op, attrs: given } = node.bound!
+    return { call: routineOf(op, given, node.outs[0]!.shape) }
   }
   return { [kind]: attrs }
 }

@@ -2,6 +2,7 @@
 
 import type { DType } from '../base/dtype.ts'
 import { binary, type Expr, linearize, load, renameInputs, rewrite } from './expr.ts'
+import type { RoutineName } from './routines/index.ts'
 
 /** A limit on where an operand may be read: outside lo ≤ coordinate of `dim` < hi the value is 0. */
 export interface Guard {
@@ -81,8 +82,25 @@ export interface ScatterKernel {
   readonly op: 'set' | 'add' | 'max'
 }
 
+/** A whole array without gaps, as a routine sees it: `size` elements from `offset`. */
+export interface Block extends Operand {
+  readonly size: number
+}
+
+/**
+ * A routine of `routines/` on whole arrays: output = routine(inputs…, numbers). The inputs do not overlap the output.
+ * A backend that computes beside JavaScript may have a version of its own; it gives the same values.
+ */
+export interface CallKernel {
+  readonly kind: 'call'
+  readonly routine: RoutineName
+  readonly numbers: readonly number[]
+  readonly inputs: readonly Block[]
+  readonly output: Block
+}
+
 /** What a backend compiles. */
-export type Kernel = LoopKernel | ContractKernel | ScatterKernel
+export type Kernel = LoopKernel | ContractKernel | ScatterKernel | CallKernel
 
 /** The operands of a kernel in the order in which their buffers are given at launch, the outputs last. */
 export function kernelOperands(kernel: Kernel): readonly Operand[] {
@@ -92,6 +110,7 @@ export function kernelOperands(kernel: Kernel): readonly Operand[] {
     case 'contract':
       return [kernel.lhs, kernel.rhs, ...kernel.inputs, kernel.output]
     case 'scatter':
+    case 'call':
       return [...kernel.inputs, kernel.output]
     default:
       return kernel satisfies never
@@ -118,6 +137,10 @@ export function kernelKey(kernel: Kernel): string {
       const at = kernel.at.map((a) => `${a.size}*${a.stride}`).join()
       const key = linearize([kernel.value, ...kernel.at.map((a) => a.index)]).key
       return `scatter ${kernel.op} ${kernel.dims.join()} ${operands} ${at} ${key}`
+    }
+    case 'call': {
+      const sizes = [...kernel.inputs, kernel.output].map((b) => b.size).join()
+      return `call ${kernel.routine} ${kernel.numbers.join()} ${operands} ${sizes}`
     }
     default:
       return kernel satisfies never

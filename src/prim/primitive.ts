@@ -15,12 +15,14 @@ import { differentiate } from './derivative.ts'
 import {
   binary,
   cast,
+  compare,
   constant,
   type Expr,
   exprKey,
   index,
   load,
   renameInputs,
+  select,
   someNode,
 } from './expr.ts'
 import type { ReduceOp } from './kernel.ts'
@@ -198,16 +200,35 @@ export const gatherOp = new OpDef({
   },
 })
 
-/** `scatter`: zeros of a shape with updates added at the places from which `gather` would take them. */
+/**
+ * `scatter`: updates added to, or set in, zeros of a shape (or a base array) at the places from which `gather` would
+ * take them. Of several updates that are set at one place the last in row-major order stays.
+ */
 export const scatterOp = new OpDef({
   name: 'scatter',
-  inputs: ['indices', 'updates'],
-  attrs: { shape: attr.opaque<Shape>(json), axis: attr.int(), batched: attr.bool(false) },
+  inputs: ['indices', 'updates', '...base'],
+  attrs: {
+    shape: attr.opaque<Shape>(json),
+    axis: attr.int(),
+    batched: attr.bool(false),
+    op: attr.oneOf(['add', 'set'], 'add'),
+  },
   infer: ([_i, u], { shape }) => [aval(shape, u!.dtype)],
-  grad: ({ inputs, dys, attrs: { axis, batched } }) => [
-    null,
-    gather(dys[0]!, inputs[0]!, axis, batched),
-  ],
+  grad: ({ inputs, dys, attrs: { axis, batched, op } }) => {
+    const [indices, updates, base] = inputs as [Tensor, Tensor, Tensor | undefined]
+    const dy = dys[0]!
+    const taken = gather(dy, indices, axis, batched)
+    if (op === 'add') return base === undefined ? [null, taken] : [null, taken, dy]
+    // Only the update that stays has a gradient: the one whose number is found at its place.
+    const order = flatPositions(updates.shape)
+    const numbers = apply(scatterOp, [indices, order], { shape: dy.shape, axis, batched, op })
+    const winner = pointwise([gather(numbers, indices, axis, batched), order, taken], ([w, i, d]) =>
+      select(compare('eq', w!, i!), d!, constant(0, d!.dtype)),
+    )
+    if (base === undefined) return [null, winner]
+    const zeros = filled(updates.shape, 0, dy.dtype)
+    return [null, winner, scatterSet(indices, zeros, dy, axis, batched)]
+  },
 })
 
 /** Where one piece of an assembled array goes: element i of an axis lies at begin + i·step. */
@@ -353,6 +374,28 @@ export function scatterAdd(
   batched = false,
 ): Tensor {
   return apply(scatterOp, [indices, updates], { shape, axis, batched })
+}
+
+/** `base` with `updates` in place of what `gather` would have taken; the last of several stays. */
+export function scatterSet(
+  indices: Tensor,
+  updates: Tensor,
+  base: Tensor,
+  axis: number,
+  batched = false,
+): Tensor {
+  return apply(scatterOp, [indices, updates, base], { shape: base.shape, axis, batched, op: 'set' })
+}
+
+/** The position of each element in row-major order, int32. */
+export function flatPositions(shape: Shape): Tensor {
+  let step = 1
+  let sum: Expr = constant(0, 'int32')
+  for (let d = shape.length - 1; d >= 0; d--) {
+    sum = binary('add', sum, binary('mul', index(d), constant(step, 'int32')))
+    step *= shape[d]!
+  }
+  return mapTensors(sum, shape, [])
 }
 
 /** An array of `shape` made of pieces; zeros elsewhere. */

@@ -5,6 +5,7 @@ import type { Backend } from '../../src/backend/backend.ts'
 import { createReferenceBackend } from '../../src/backend/reference/reference.ts'
 import { type Kernel, kernelKey } from '../../src/prim/kernel.ts'
 import { type Data, execute, expectNear, type Tolerance } from './kernels.ts'
+import { callSuite } from './suites/call.ts'
 import { loopSuite } from './suites/loops.ts'
 import { memorySuite } from './suites/memory.ts'
 import { contractSuite, scatterSuite } from './suites/products.ts'
@@ -84,6 +85,7 @@ export function conformance(
     describe('reduce', () => reduceSuite(rig))
     describe('contract', () => contractSuite(rig))
     describe('scatter', () => scatterSuite(rig))
+    describe('call', () => callSuite(rig))
     describe('property', () => propertySuite(rig))
     afterAll(async () => {
       await backend?.sync()

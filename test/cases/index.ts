@@ -7,6 +7,7 @@ import { indexingRows } from './indexing.ts'
 import { movementRows } from './movement.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
+import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
 
@@ -19,4 +20,5 @@ export const rows: readonly Row[] = [
   ...denseRows,
   ...creationRows,
   ...updateRows,
+  ...sortingRows,
 ]

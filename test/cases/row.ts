@@ -44,6 +44,8 @@ export interface RowOf<A> {
   readonly why?: string
   /** dtype of the results for inputs of a dtype; the same by default. */
   readonly result?: (dtype: DType, attrs: A) => DType
+  /** dtypes of several results where they differ; null for that of the inputs. */
+  readonly results?: readonly (DType | null)[]
   /** Other dtypes the operator is defined for, and their formula where it is not the cast float one. */
   readonly ints?: {
     readonly dtypes: readonly DType[]

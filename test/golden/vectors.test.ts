@@ -14,6 +14,7 @@ import * as ops from '../../src/ops/index.ts'
 import { backends } from '../cases/devices.ts'
 import { put, take } from '../cases/runner.ts'
 import { deliberate } from './differences.ts'
+import { functions } from './functions.ts'
 
 type Attrs = { [name: string]: unknown }
 type Numbers = readonly (number | 'nan' | 'inf' | '-inf')[]
@@ -42,7 +43,8 @@ interface VectorCase {
 }
 
 const folder = fileURLToPath(new URL('./mxnet-vectors/', import.meta.url))
-const files = ['unary', 'binary', 'reduce', 'movement', 'indexing', 'linalg', 'nn', 'update']
+const files =
+  'unary binary reduce movement indexing linalg nn rnn sequence contrib image pdf update'.split(' ')
 
 const cases: VectorCase[] = files.flatMap((file) =>
   readFileSync(`${folder}${file}.jsonl`, 'utf8')
@@ -85,6 +87,8 @@ function replayOf(c: VectorCase): Replay | null {
     }
   }
   const dotted = `_${c.op.replace('.', '_')}`
+  const f = functions[c.op]
+  if (f !== undefined) return (arrays) => f(arrays, c.attrs)
   const op = findOp(c.op) ?? findOp(dotted)
   if (op === undefined) return null
   const attrs = Object.fromEntries(

@@ -2,6 +2,7 @@
 
 import type { Kernel } from '../../prim/kernel.ts'
 import type { Backend, Compiled } from '../backend.ts'
+import { compileCall } from './call.ts'
 import { compileContract } from './contract.ts'
 import { compileLoop } from './loop.ts'
 import { Memory } from './memory.ts'
@@ -37,6 +38,8 @@ function compile(memory: Memory, kernel: Kernel): Compiled {
       return compileContract(memory, kernel)
     case 'scatter':
       return compileScatter(memory, kernel)
+    case 'call':
+      return compileCall(memory, kernel)
     default:
       return kernel satisfies never
   }

@@ -12,6 +12,7 @@ import {
   type ScatterKernel,
 } from '../../prim/kernel.ts'
 import type { Backend, Compiled } from '../backend.ts'
+import { compileCall } from './call.ts'
 import { type ProductHost, Products } from './contract.ts'
 import { planOf } from './frame.ts'
 import { idle, Structures } from './launch.ts'
@@ -142,6 +143,8 @@ class Device implements WasmBackend, ProductHost {
         return this.#contract(kernel)
       case 'scatter':
         return this.#scatter(kernel)
+      case 'call':
+        return compileCall(this.wasmMemory, kernel)
       default:
         return kernel satisfies never
     }
