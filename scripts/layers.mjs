@@ -8,7 +8,7 @@ const language = ['base', 'core', 'prim']
 const arrays = [...language, 'ops', 'passes', 'exec']
 const training = ['base', 'core', 'ops', 'ndarray', 'autograd']
 const libraries = ['optimizer', 'lrScheduler', 'metric', 'initializer', 'kvstore', 'io', 'image']
-const everyone = [...arrays, 'ndarray', 'symbol', 'autograd', 'gluon', ...libraries]
+const everyone = [...arrays, 'format', 'ndarray', 'symbol', 'autograd', 'gluon', ...libraries]
 
 /**
  * Folder -> the folders it may import besides itself. A backend is a folder of its own, and so is the contract
@@ -17,6 +17,7 @@ const everyone = [...arrays, 'ndarray', 'symbol', 'autograd', 'gluon', ...librar
  */
 export const arrows = {
   base: [],
+  format: ['base'],
   core: ['base'],
   prim: ['base', 'core'],
   ops: language,
@@ -27,7 +28,7 @@ export const arrows = {
   'backend/onednn': ['base', 'prim', 'backend/backend.ts'],
   'backend/webgpu': ['base', 'prim', 'backend/backend.ts'],
   exec: [...language, 'passes', 'backend/backend.ts'],
-  ndarray: arrays,
+  ndarray: [...arrays, 'format'],
   symbol: arrays,
   autograd: [...arrays, 'ndarray'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
