@@ -26,6 +26,8 @@ export interface Backend {
   readonly name: string
   /** Whether `readSync` works: false where waiting would block a page or needs a device's callback. */
   readonly canBlock: boolean
+  /** Whether convolutions are fastest where channels are innermost in memory; false if it is not said. */
+  readonly channelsLast?: boolean
   /** Takes a block of at least `bytes` bytes, aligned to 64; contents are undefined. Throws MXNetError when full. */
   alloc(bytes: number): number
   /** Gives a block back; work already submitted that uses it still completes. */

@@ -12,6 +12,7 @@ import { type Fused, fuse, type Step } from '../passes/fuse.ts'
 import { planMemory } from '../passes/memory.ts'
 import { type Expr, someNode } from '../prim/expr.ts'
 import type { Kernel } from '../prim/kernel.ts'
+import { poolShape } from '../prim/window.ts'
 import { type DeviceArray, Layout, makeArray } from './array.ts'
 import type { Device, Storage } from './storage.ts'
 
@@ -46,7 +47,7 @@ export class Plan {
 
   constructor(device: Device, graph: Graph, layouts: readonly (View | null)[]) {
     this.device = device
-    const fused = fuse(graph, layouts)
+    const fused = fuse(graph, layouts, device.backend.channelsLast)
     const arena = planMemory(fused)
     this.#launches = fused.steps.map((step) => ({
       compiled: device.backend.compile(step.kernel),
@@ -221,6 +222,12 @@ const displaced = (root: Expr): boolean => someNode(root, (e) => e.kind === 'loa
 function kernelName(kernel: Kernel): string {
   if (kernel.kind === 'contract') return `contract ${kernel.b}x${kernel.m}x${kernel.n}x${kernel.k}`
   if (kernel.kind === 'call') return `call ${kernel.routine}`
+  if (kernel.kind === 'conv') {
+    const { batch, groups, inner, outer, window, y } = kernel.sizes
+    return `conv ${kernel.result} ${batch}x${groups}x${inner}x${outer} ${window.join('x')} ${y.join('x')}`
+  }
+  if (kernel.kind === 'pool')
+    return `pool ${kernel.mode} ${kernel.sizes.window.join('x')} ${poolShape(kernel.sizes, 'y').join('x')}`
   const reduces =
     kernel.kind === 'loop' && kernel.reduce.length > 0 ? ` ${kernel.reduce.join()}` : ''
   return `${kernel.kind} ${kernel.dims.join('x') || '1'}${reduces}`

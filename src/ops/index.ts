@@ -7,6 +7,12 @@ export * from './aliases.ts'
 export * from './binary.ts'
 export * from './cast.ts'
 export * from './compare.ts'
+export {
+  type ConvolutionOptions,
+  convolution,
+  type DeconvolutionOptions,
+  deconvolution,
+} from './convolution.ts'
 export * from './dense.ts'
 export * from './elementary.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
@@ -22,6 +28,7 @@ export {
   swapaxes,
   transpose,
 } from './movement.ts'
+export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'

@@ -24,6 +24,10 @@ export function emitNode(fusion: Fusion, node: Node): void {
       return emitConcat(fusion, node)
     case 'call':
       return emitCall(fusion, node)
+    case 'conv':
+      return emitConv(fusion, node, node)
+    case 'pool':
+      return emitPool(fusion, node)
     case 'map':
     case 'gather':
     case 'view':
@@ -31,8 +35,10 @@ export function emitNode(fusion: Fusion, node: Node): void {
       const source = kind === 'map' ? findAccumulator(fusion, node) : null
       if (source === null) return emitMap(fusion, node)
       fusion.finishing.add(node)
-      return kindOf(source) === 'reduce'
-        ? emitReduce(fusion, source, node)
+      const accumulates = kindOf(source)
+      if (accumulates === 'reduce') return emitReduce(fusion, source, node)
+      return accumulates === 'conv'
+        ? emitConv(fusion, source, node)
         : emitContract(fusion, source, node)
     }
     default:
@@ -40,10 +46,11 @@ export function emitNode(fusion: Fusion, node: Node): void {
   }
 }
 
-const denseOperand = (node: Node): Operand => {
-  const { shape, dtype } = node.outs[0]!
-  return { dtype, strides: rowMajor(shape), offset: 0 }
-}
+const operandAt = (dtype: Operand['dtype'], { strides, offset }: View): Operand => ({
+  dtype,
+  strides,
+  offset,
+})
 
 /** The value of a node itself, ignoring that it has memory. */
 const symOf = (node: Node): Sym => new Sym(node, 0)
@@ -52,9 +59,10 @@ function emitMap(fusion: Fusion, node: Node): void {
   const isInput = kindOf(node) === 'input' && fusion.memory(node) !== null
   const scope = new Scope(fusion, isInput ? null : node)
   const body = scope.express(symOf(node), [])
-  const { shape } = node.outs[0]!
-  const kernel = mapKernel(shape, scope, denseOperand(node), body)
-  fusion.step(kernel, [...scope.buffers, fusion.allocate(node)])
+  const { shape, dtype } = node.outs[0]!
+  const view = fusion.preferred(node)
+  const kernel = mapKernel(shape, scope, operandAt(dtype, view), body)
+  fusion.step(kernel, [...scope.buffers, fusion.allocate(node, view)])
 }
 
 /** The kernel that writes one expression at every point of a shape. */
@@ -72,7 +80,7 @@ function mapKernel(dims: Shape, scope: Scope, output: Operand, body: Expr): Loop
 }
 
 /**
- * The one reduction or contraction whose results a map finishes: read only here, element by element,
+ * The one reduction, contraction or convolution whose results a map finishes: read only here, element by element,
  * and not in need of memory for another reason.
  */
 function findAccumulator(fusion: Fusion, root: Node): Node | null {
@@ -85,7 +93,7 @@ function findAccumulator(fusion: Fusion, root: Node): Node | null {
     seen.add(node)
     if (fusion.memory(node) !== null || fusion.params.has(node)) return
     const kind = kindOf(node)
-    if (kind === 'reduce' || kind === 'contract') {
+    if (kind === 'reduce' || kind === 'contract' || kind === 'conv') {
       if (reads > 1 || s.size !== root.outs[0]!.size) open = false
       found.add(node)
       return
@@ -223,6 +231,60 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
   )
 }
 
+/** Where a stored value lies, as an operand. */
+function storedOperand(fusion: Fusion, s: Sym): { operand: Operand; buffer: number } {
+  const { buffer, view } = storedView(fusion, s)
+  return { operand: operandAt(s.dtype, view), buffer }
+}
+
+function emitConv(fusion: Fusion, node: Node, root: Node): void {
+  const { result, sizes } = primitive(node).conv!
+  const { shape, dtype } = node.outs[0]!
+  const [left, right] = (node.inputs as readonly Sym[]).map((s) => storedOperand(fusion, s))
+  const scope = new Scope(fusion, root, node)
+  const epilogue = finish(scope, root, node, reshapeLink(root, shape))
+  let view = fusion.preferred(root)
+  let target = reshape(view, shape)
+  if (target === null) {
+    view = dense(root.outs[0]!.shape)
+    target = dense(shape)
+  }
+  fusion.step(
+    {
+      kind: 'conv',
+      dtype,
+      result,
+      sizes,
+      lhs: left!.operand,
+      rhs: right!.operand,
+      inputs: scope.operands,
+      output: operandAt(root.outs[0]!.dtype, target),
+      epilogue,
+    },
+    [left!.buffer, right!.buffer, ...scope.buffers, fusion.allocate(root, view)],
+  )
+}
+
+function emitPool(fusion: Fusion, node: Node): void {
+  const { mode, sizes } = primitive(node).pool!
+  const { dtype } = node.outs[0]!
+  const given = (node.inputs as readonly (Sym | null)[]).flatMap((s) =>
+    s === null ? [] : [storedOperand(fusion, s)],
+  )
+  const view = fusion.preferred(node)
+  fusion.step(
+    {
+      kind: 'pool',
+      dtype,
+      mode,
+      sizes,
+      inputs: given.map((g) => g.operand),
+      output: operandAt(dtype, view),
+    },
+    [...given.map((g) => g.buffer), fusion.allocate(node, view)],
+  )
+}
+
 const usesIndex = (root: Expr): boolean =>
   someNode(root, (e) => e.kind === 'index' || e.kind === 'loadAt')
 
@@ -239,7 +301,11 @@ function emitScatter(fusion: Fusion, node: Node): void {
   const copied = base === undefined ? null : under.express(base, [])
   const buffer = fusion.allocate(node)
   if (copied === null) fusion.zero(buffer)
-  else fusion.step(mapKernel(shape, under, denseOperand(node), copied), [...under.buffers, buffer])
+  else
+    fusion.step(mapKernel(shape, under, operandAt(node.outs[0]!.dtype, dense(shape)), copied), [
+      ...under.buffers,
+      buffer,
+    ])
   fusion.step(
     {
       kind: 'scatter',
@@ -261,12 +327,13 @@ function emitConcat(fusion: Fusion, node: Node): void {
     const scope = new Scope(fusion, node)
     return { scope, body: scope.express(piece, []), piece }
   })
-  const buffer = fusion.allocate(node)
+  const view = fusion.preferred(node)
+  const buffer = fusion.allocate(node, view)
   const covered = pieces.reduce((sum, piece) => sum + piece.size, 0)
   if (covered < sizeOf(shape)) fusion.zero(buffer)
   scopes.forEach(({ scope, body, piece }, i) => {
     const { begin, step } = placings[i]!
-    const target = slice(dense(shape), begin, step, piece.shape)
+    const target = slice(view, begin, step, piece.shape)
     const output = { dtype: piece.dtype, strides: target.strides, offset: target.offset }
     fusion.step(mapKernel(piece.shape, scope, output, body), [...scope.buffers, buffer])
   })

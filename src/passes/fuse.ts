@@ -7,7 +7,8 @@ import { constant, type Expr } from '../prim/expr.ts'
 import type { Kernel, LoopKernel } from '../prim/kernel.ts'
 import { costly } from '../prim/scalar.ts'
 import { emitNode } from './emit.ts'
-import { kindOf, primitive } from './kind.ts'
+import { kindOf, type PrimitiveKind, primitive } from './kind.ts'
+import { arranged, chooseOrders, type Order } from './layout.ts'
 import { mergeMaps } from './merge.ts'
 
 /** A block of memory in a fused program. */
@@ -51,6 +52,7 @@ export class NeedsMemory extends Error {
 interface Facts {
   readonly uses: ReadonlyMap<Node, number>
   readonly costs: ReadonlyMap<Node, number>
+  readonly orders: ReadonlyMap<Node, Order>
 }
 
 /** What fusion knows while it emits kernels. */
@@ -59,6 +61,7 @@ export class Fusion {
   readonly params: Map<Node, number>
   readonly uses: ReadonlyMap<Node, number>
   readonly costs: ReadonlyMap<Node, number>
+  readonly #orders: ReadonlyMap<Node, Order>
   /** Maps that finish a reduction or contraction: their value cannot be computed again point by point. */
   readonly finishing = new Set<Node>()
   readonly buffers: Buffer[] = []
@@ -70,6 +73,7 @@ export class Fusion {
     this.graph = graph
     this.uses = facts.uses
     this.costs = facts.costs
+    this.#orders = facts.orders
     this.params = new Map(graph.params.map((s, i) => [s.node, i]))
     graph.inputs.forEach((s, i) => {
       const layout = layouts[i]
@@ -98,12 +102,19 @@ export class Fusion {
     )
   }
 
-  /** Gives a node memory of its own, row-major. */
-  allocate(node: Node): number {
-    const { shape, dtype, size } = node.outs[0]!
+  /** How a node's value is best laid out in memory of its own. */
+  preferred(node: Node): View {
+    const { shape } = node.outs[0]!
+    const order = this.#orders.get(node)
+    return order === undefined ? dense(shape) : arranged(shape, order)
+  }
+
+  /** Gives a node memory of its own, laid out by `view`: row-major unless said otherwise. */
+  allocate(node: Node, view: View = dense(node.outs[0]!.shape)): number {
+    const { dtype, size } = node.outs[0]!
     const buffer = this.addBuffer(dtype, size)
     this.#bufferOf.set(node, buffer)
-    this.#viewOf.set(node, dense(shape))
+    this.#viewOf.set(node, view)
     return buffer
   }
 
@@ -138,6 +149,10 @@ export function exprCost(e: Expr): number {
 /** Work that is cheaper to repeat than to store and load. */
 const cheap = 24
 
+/** Kinds whose operands must lie in memory, and kinds that fill memory of their own. */
+const readsStored: ReadonlySet<PrimitiveKind> = new Set(['contract', 'conv', 'pool', 'call'])
+const writesWhole: ReadonlySet<PrimitiveKind> = new Set(['scatter', 'concat', 'pool', 'call'])
+
 /** Nodes that must have memory whatever their consumers are; the rest may be folded in. */
 function chooseStored(
   graph: Graph,
@@ -171,9 +186,9 @@ function chooseStored(
     if (kind === 'map') cost += exprCost(primitive(node).map!.fn)
     if (kind === 'gather') cost += 4
     costs.set(node, cost)
-    if (kind === 'contract' || kind === 'gather' || kind === 'call')
-      for (const s of kind === 'gather' ? inputs.slice(0, 1) : inputs) store(s)
-    if (kind === 'scatter' || kind === 'concat' || kind === 'call') stored.add(node)
+    if (readsStored.has(kind)) for (const s of inputs) store(s)
+    if (kind === 'gather') store(inputs[0]!)
+    if (writesWhole.has(kind)) stored.add(node)
     if ((kind === 'map' || kind === 'gather') && cost > 0) {
       const kernels = consumers.get(node)?.size ?? 0
       if (kernels > 1 && cost > cheap) stored.add(node)
@@ -213,12 +228,14 @@ function countUses(graph: Graph, order: readonly Node[]): Map<Node, number> {
 }
 
 /**
- * Turns a graph of primitives into kernels. `layouts[i]` says how input i lies in its memory (null: missing).
+ * Turns a graph of primitives into kernels. `layouts[i]` says how input i lies in its memory (null: missing);
+ * `channelsLast`, whether convolutions of the device want channels innermost in memory.
  */
-export function fuse(graph: Graph, layouts: readonly (View | null)[]): Fused {
+export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLast = false): Fused {
   const order = topological(graph.outputs)
   const { stored, costs } = chooseStored(graph, order)
-  const facts = { uses: countUses(graph, order), costs }
+  const orders = channelsLast ? chooseOrders(graph, order, layouts) : new Map<Node, Order>()
+  const facts = { uses: countUses(graph, order), costs, orders }
   for (;;) {
     try {
       const fusion = new Fusion(graph, layouts, facts)

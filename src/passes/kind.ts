@@ -6,6 +6,7 @@ import { broadcast, permute, reshape, slice, type View } from '../base/view.ts'
 import type { Node } from '../core/graph.ts'
 import type { OpDef } from '../core/op.ts'
 import { callOp, routineOf, scanOp, sortOp } from '../prim/call.ts'
+import { convOp, poolOp } from '../prim/conv.ts'
 import type { Expr } from '../prim/expr.ts'
 import type { ReduceOp } from '../prim/kernel.ts'
 import {
@@ -20,6 +21,7 @@ import {
   viewOp,
 } from '../prim/primitive.ts'
 import type { RoutineName } from '../prim/routines/index.ts'
+import type { ConvSide, ConvSizes, PoolMode, PoolSizes } from '../prim/window.ts'
 
 /** The primitives a lowered graph is made of; `input` stands for placeholders. */
 export type PrimitiveKind =
@@ -32,6 +34,8 @@ export type PrimitiveKind =
   | 'scatter'
   | 'concat'
   | 'call'
+  | 'conv'
+  | 'pool'
 
 const kinds = new Map<unknown, PrimitiveKind>([
   [mapOp, 'map'],
@@ -44,6 +48,8 @@ const kinds = new Map<unknown, PrimitiveKind>([
   [sortOp, 'call'],
   [scanOp, 'call'],
   [callOp, 'call'],
+  [convOp, 'conv'],
+  [poolOp, 'pool'],
 ] satisfies [unknown, PrimitiveKind][])
 
 /** Which primitive a node applies. */
@@ -74,6 +80,8 @@ export interface Primitive {
   readonly scatter?: AttrsOf<typeof scatterOp>
   readonly concat?: { readonly shape: Shape; readonly placings: readonly Placing[] }
   readonly call?: { readonly routine: RoutineName; readonly numbers: readonly number[] }
+  readonly conv?: { readonly result: ConvSide; readonly sizes: ConvSizes }
+  readonly pool?: { readonly mode: PoolMode; readonly sizes: PoolSizes }
   /** For views: how a strided view of the input becomes one of the output; null if no strides can say it. */
   readonly apply?: (view: View) => View | null
 }

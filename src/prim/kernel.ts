@@ -3,6 +3,7 @@
 import type { DType } from '../base/dtype.ts'
 import { binary, type Expr, linearize, load, renameInputs, rewrite } from './expr.ts'
 import type { RoutineName } from './routines/index.ts'
+import { type ConvKernel, convShape, type PoolKernel } from './window.ts'
 
 /** A limit on where an operand may be read: outside lo ≤ coordinate of `dim` < hi the value is 0. */
 export interface Guard {
@@ -100,7 +101,13 @@ export interface CallKernel {
 }
 
 /** What a backend compiles. */
-export type Kernel = LoopKernel | ContractKernel | ScatterKernel | CallKernel
+export type Kernel =
+  | LoopKernel
+  | ContractKernel
+  | ScatterKernel
+  | CallKernel
+  | ConvKernel
+  | PoolKernel
 
 /** The operands of a kernel in the order in which their buffers are given at launch, the outputs last. */
 export function kernelOperands(kernel: Kernel): readonly Operand[] {
@@ -108,9 +115,11 @@ export function kernelOperands(kernel: Kernel): readonly Operand[] {
     case 'loop':
       return [...kernel.inputs, ...kernel.outputs]
     case 'contract':
+    case 'conv':
       return [kernel.lhs, kernel.rhs, ...kernel.inputs, kernel.output]
     case 'scatter':
     case 'call':
+    case 'pool':
       return [...kernel.inputs, kernel.output]
     default:
       return kernel satisfies never
@@ -142,6 +151,12 @@ export function kernelKey(kernel: Kernel): string {
       const sizes = [...kernel.inputs, kernel.output].map((b) => b.size).join()
       return `call ${kernel.routine} ${kernel.numbers.join()} ${operands} ${sizes}`
     }
+    case 'conv': {
+      const { dtype, result, sizes, epilogue } = kernel
+      return `conv ${result} ${dtype} ${JSON.stringify(sizes)} ${operands} ${linearize([epilogue]).key}`
+    }
+    case 'pool':
+      return `pool ${kernel.mode} ${kernel.dtype} ${JSON.stringify(kernel.sizes)} ${operands}`
     default:
       return kernel satisfies never
   }
@@ -173,14 +188,16 @@ function moveGuards(o: Operand, dims: readonly number[]): Operand {
   return o.guards ? { ...o, guards: o.guards.map((g) => ({ ...g, dim: dims[g.dim]! })) } : o
 }
 
-/** The epilogue alone, in place over a product that has been stored; buffers: output, extra inputs, output. */
-export function contractEpilogue(kernel: ContractKernel): LoopKernel {
-  const { b, m, n, output, inputs, epilogue } = kernel
-  const shifted = renameInputs(epilogue, (i) => i + 1)
+/** The epilogue alone, in place over sums that have been stored; buffers: output, extra inputs, output. */
+export function epilogueInPlace(kernel: ContractKernel | ConvKernel): LoopKernel {
+  const { output, inputs } = kernel
+  const dims =
+    kernel.kind === 'conv' ? convShape(kernel.sizes, kernel.result) : [kernel.b, kernel.m, kernel.n]
+  const shifted = renameInputs(kernel.epilogue, (i) => i + 1)
   return {
     kind: 'loop',
-    dims: [b, m, n],
-    parallel: 3,
+    dims,
+    parallel: dims.length,
     inputs: [output, ...inputs],
     outputs: [output],
     body: [rewrite(shifted, (e) => (e.kind === 'acc' ? load(0, e.dtype) : undefined))],

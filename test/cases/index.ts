@@ -10,6 +10,7 @@ import type { Row } from './row.ts'
 import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
+import { windowRows } from './windows.ts'
 
 export const rows: readonly Row[] = [
   ...unaryRows,
@@ -21,4 +22,5 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...windowRows,
 ]

@@ -2,7 +2,7 @@
 
 import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
-import { type ContractKernel, contractEpilogue, type Kernel, kernelKey } from '../../prim/kernel.ts'
+import { type ContractKernel, epilogueInPlace, type Kernel, kernelKey } from '../../prim/kernel.ts'
 import type { Backend, Compiled, Reaper } from '../backend.ts'
 import type { NativeBridge } from './bridge.ts'
 
@@ -94,7 +94,7 @@ export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBri
     const at = kernel.inputs.length + 2
     const bias = post === null || post.bias < 0 ? -1 : post.bias + 2
     const ob = bias < 0 ? 0 : kernel.inputs[post!.bias]!.offset * 4
-    const after = post === null ? wasm.compile(contractEpilogue(kernel)) : null
+    const after = post === null ? wasm.compile(epilogueInPlace(kernel)) : null
     const compiled: Compiled = {
       run(addresses, params) {
         const out = addresses[at]!

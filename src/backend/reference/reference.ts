@@ -7,6 +7,7 @@ import { compileContract } from './contract.ts'
 import { compileLoop } from './loop.ts'
 import { Memory } from './memory.ts'
 import { compileScatter } from './scatter.ts'
+import { compileConv, compilePool } from './window.ts'
 
 /**
  * Makes a reference backend with a memory of its own. Floats are computed in float64 and rounded when stored;
@@ -40,6 +41,10 @@ function compile(memory: Memory, kernel: Kernel): Compiled {
       return compileScatter(memory, kernel)
     case 'call':
       return compileCall(memory, kernel)
+    case 'conv':
+      return compileConv(memory, kernel)
+    case 'pool':
+      return compilePool(memory, kernel)
     default:
       return kernel satisfies never
   }

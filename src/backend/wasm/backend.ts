@@ -14,9 +14,11 @@ import {
 import type { Backend, Compiled } from '../backend.ts'
 import { compileCall } from './call.ts'
 import { type ProductHost, Products } from './contract.ts'
+import { compileConv } from './conv.ts'
 import { planOf } from './frame.ts'
 import { idle, Structures } from './launch.ts'
 import { type Nest, nodesOf, normalize } from './nest.ts'
+import { compilePool } from './pool.ts'
 import { neutral } from './reduce.ts'
 
 /** Settings of the backend. */
@@ -145,6 +147,10 @@ class Device implements WasmBackend, ProductHost {
         return this.#scatter(kernel)
       case 'call':
         return compileCall(this.wasmMemory, kernel)
+      case 'conv':
+        return compileConv(this, this.#products, kernel)
+      case 'pool':
+        return compilePool(this, kernel)
       default:
         return kernel satisfies never
     }

@@ -1,9 +1,9 @@
 /** Contract kernels: matrix products by `gemm.ts`, and their epilogues as maps over the output. */
 
 import { type DType, itemSize } from '../../base/dtype.ts'
-import { rowMajor } from '../../base/shape.ts'
+import { rowMajor, sizeOf } from '../../base/shape.ts'
 import { type Expr, load, rewrite } from '../../prim/expr.ts'
-import type { ContractKernel, LoopKernel, Operand } from '../../prim/kernel.ts'
+import type { ContractKernel, Kernel, Operand } from '../../prim/kernel.ts'
 import type { Compiled } from '../backend.ts'
 import { gemmCoreModule, gemmScratchBytes, type Real } from './gemm.ts'
 
@@ -14,10 +14,11 @@ export interface ProductHost {
   scratch(bytes: number): number
   alloc(bytes: number): number
   free(address: number): void
-  compile(kernel: LoopKernel): Compiled
+  compile(kernel: Kernel): Compiled
 }
 
-type Gemm = (...numbers: number[]) => void
+/** A product: the numbers of `GEMM_PARAMS`. */
+export type Gemm = (...numbers: number[]) => void
 
 /** Bytes that an operand spans over `dims`, as [from, to) relative to its buffer. */
 function span(operand: Operand, dims: readonly number[]): [number, number] {
@@ -40,7 +41,8 @@ export class Products {
     this.#host = host
   }
 
-  #product(type: Real): Gemm {
+  /** The product of matrices of one type. */
+  product(type: Real): Gemm {
     let gemm = this.#gemm[type]
     if (!gemm) {
       const module = new WebAssembly.Module(gemmCoreModule(type))
@@ -53,12 +55,12 @@ export class Products {
 
   /** Compiles a product, or answers undefined where a plain loop nest must do. */
   compile(kernel: ContractKernel): Compiled | undefined {
-    const { dtype, b, m, n, k, lhs, rhs, inputs, output, epilogue } = kernel
+    const { dtype, b, m, n, k, lhs, rhs } = kernel
     if ((dtype !== 'float32' && dtype !== 'float64') || k === 0) return undefined
     if (lhs.dtype !== dtype || rhs.dtype !== dtype) return undefined
     if (lhs.guards?.length || rhs.guards?.length) return undefined
     const host = this.#host
-    const gemm = this.#product(dtype)
+    const gemm = this.product(dtype)
     const bytes = itemSize(dtype)
     const scratchBytes = gemmScratchBytes(m, n, k, dtype)
     const [lb, lm, lk] = lhs.strides as [number, number, number]
@@ -80,60 +82,76 @@ export class Products {
         c += tb! * bytes
       }
     }
-    const plain = epilogue.kind === 'acc' && output.dtype === dtype
-    const last = 2 + inputs.length
-    const offset = output.offset * bytes
-    if (plain) {
-      return {
-        run: (addresses) => multiply(addresses, addresses[last]! + offset, output.strides),
+    return withEpilogue(host, { ...kernel, dims: [b, m, n] }, multiply)
+  }
+}
+
+/** A kernel that first stores sums and then finishes them: the shape of its output, and what `epilogue` reads. */
+interface Finished {
+  readonly dtype: DType
+  readonly dims: readonly number[]
+  readonly inputs: readonly Operand[]
+  readonly output: Operand
+  readonly epilogue: Expr
+}
+
+/**
+ * Runs `compute`, which stores sums at an address with element strides over `dims`, and the epilogue after it: in place
+ * where the output has the dtype of the sums and does not hold what the epilogue reads. Two operands come before `inputs`.
+ */
+export function withEpilogue(
+  host: ProductHost,
+  { dtype, dims, inputs, output, epilogue }: Finished,
+  compute: (addresses: readonly number[], target: number, strides: readonly number[]) => void,
+): Compiled {
+  const bytes = itemSize(dtype)
+  const last = 2 + inputs.length
+  const offset = output.offset * bytes
+  if (epilogue.kind === 'acc' && output.dtype === dtype) {
+    return { run: (addresses) => compute(addresses, addresses[last]! + offset, output.strides) }
+  }
+  const finish = (sums: Operand): Compiled =>
+    host.compile({
+      kind: 'loop',
+      dims,
+      parallel: dims.length,
+      inputs: [...inputs, sums],
+      outputs: [output],
+      body: [
+        rewrite(epilogue, (e: Expr) => (e.kind === 'acc' ? load(inputs.length, dtype) : undefined)),
+      ],
+      reduce: [],
+      epilogue: [],
+    })
+  const inPlace = output.dtype === dtype ? finish({ ...output, dtype }) : undefined
+  const strides = rowMajor(dims)
+  let apart: Compiled | undefined
+  const [from, to] = span(output, dims)
+  const spans = inputs.map((o) => span(o, dims))
+  const overlaps = (addresses: readonly number[]): boolean =>
+    spans.some(
+      ([low, high], i) =>
+        addresses[2 + i]! + low < addresses[last]! + to &&
+        addresses[last]! + from < addresses[2 + i]! + high,
+    )
+  return {
+    run(addresses, params) {
+      const rest = addresses.slice(2, last)
+      const out = addresses[last]!
+      if (inPlace && !overlaps(addresses)) {
+        compute(addresses, out + offset, output.strides)
+        inPlace.run([...rest, out, out], params)
+        return
       }
-    }
-    const dims = [b, m, n]
-    const finish = (sums: Operand): Compiled => {
-      const body = rewrite(epilogue, (e: Expr) =>
-        e.kind === 'acc' ? load(inputs.length, dtype) : undefined,
-      )
-      return host.compile({
-        kind: 'loop',
-        dims,
-        parallel: 3,
-        inputs: [...inputs, sums],
-        outputs: [output],
-        body: [body],
-        reduce: [],
-        epilogue: [],
-      })
-    }
-    const inPlace = output.dtype === dtype ? finish({ ...output, dtype }) : undefined
-    const strides = rowMajor(dims)
-    let apart: Compiled | undefined
-    const [from, to] = span(output, dims)
-    const spans = inputs.map((o) => span(o, dims))
-    const overlaps = (addresses: readonly number[]): boolean =>
-      spans.some(
-        ([low, high], i) =>
-          addresses[2 + i]! + low < addresses[last]! + to &&
-          addresses[last]! + from < addresses[2 + i]! + high,
-      )
-    return {
-      run(addresses, params) {
-        const rest = addresses.slice(2, last)
-        const out = addresses[last]!
-        if (inPlace && !overlaps(addresses)) {
-          multiply(addresses, out + offset, output.strides)
-          inPlace.run([...rest, out, out], params)
-          return
-        }
-        // The output holds an input of the epilogue, or is of another dtype: sums go to a block of their own.
-        apart ??= finish({ dtype, strides, offset: 0 })
-        const sums = host.alloc(b * m * n * bytes)
-        try {
-          multiply(addresses, sums, strides)
-          apart.run([...rest, sums, out], params)
-        } finally {
-          host.free(sums)
-        }
-      },
-    }
+      // The output holds an input of the epilogue, or is of another dtype: sums go to a block of their own.
+      apart ??= finish({ dtype, strides, offset: 0 })
+      const sums = host.alloc(sizeOf(dims) * bytes)
+      try {
+        compute(addresses, sums, strides)
+        apart.run([...rest, sums, out], params)
+      } finally {
+        host.free(sums)
+      }
+    },
   }
 }
