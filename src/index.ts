@@ -2,7 +2,7 @@
 
 export * as autograd from './autograd/index.ts'
 export { Context, cpu, gpu } from './base/context.ts'
-export type { DType } from './base/dtype.ts'
+export { type DType, finfo, iinfo } from './base/dtype.ts'
 export { DeferredInitializationError, MXNetError } from './base/error.ts'
 export { Tensor } from './core/tensor.ts'
 export * as gluon from './gluon/index.ts'

@@ -41,8 +41,6 @@ export interface DTypeInfo {
   /** Smallest and largest value of an integer type; for floats the largest finite magnitude. */
   readonly min: number
   readonly max: number
-  /** False for types whose place is kept but whose kernels are not written yet. */
-  readonly supported: boolean
 }
 
 const info = (
@@ -52,7 +50,6 @@ const info = (
   array: unknown,
   min: number,
   max: number,
-  supported = true,
 ): DTypeInfo => {
   const holder = array as TypedArrayConstructor
   return {
@@ -63,7 +60,6 @@ const info = (
     bytes: holder.BYTES_PER_ELEMENT,
     min,
     max,
-    supported,
   }
 }
 
@@ -71,7 +67,7 @@ const f32Max = 3.4028234663852886e38
 const table: Record<DType, DTypeInfo> = {
   float32: info('float32', 'float', 0, Float32Array, -f32Max, f32Max),
   float64: info('float64', 'float', 1, Float64Array, -Number.MAX_VALUE, Number.MAX_VALUE),
-  float16: info('float16', 'float', 2, Uint16Array, -65504, 65504, false),
+  float16: info('float16', 'float', 2, Uint16Array, -65504, 65504),
   uint8: info('uint8', 'int', 3, Uint8Array, 0, 255),
   int32: info('int32', 'int', 4, Int32Array, -2147483648, 2147483647),
   int8: info('int8', 'int', 5, Int8Array, -128, 127),
@@ -84,7 +80,6 @@ const table: Record<DType, DTypeInfo> = {
     Uint16Array,
     -3.3895313892515355e38,
     3.3895313892515355e38,
-    false,
   ),
 }
 
@@ -99,6 +94,74 @@ export function dtypeInfo(dtype: DType): DTypeInfo {
 /** Bytes of one element. */
 export function itemSize(dtype: DType): number {
   return table[dtype].bytes
+}
+
+/** Facts about a floating-point dtype, as NumPy's `finfo` gives them. */
+export interface FloatFacts {
+  /** Bits of storage. */
+  readonly bits: number
+  /** The distance from 1 to the next larger number. */
+  readonly eps: number
+  /** The largest finite number, and its negative. */
+  readonly max: number
+  readonly min: number
+  /** The smallest positive number of full precision, and the smallest of all. */
+  readonly tiny: number
+  readonly smallestSubnormal: number
+}
+
+const floatFacts = (bits: number, max: number, mantissa: number, exponent: number): FloatFacts => ({
+  bits,
+  eps: 2 ** -mantissa,
+  max,
+  min: -max,
+  tiny: 2 ** exponent,
+  smallestSubnormal: 2 ** (exponent - mantissa),
+})
+
+/**
+ * Facts about a floating-point dtype: width, precision and limits.
+ *
+ * @throws MXNetError for a dtype that is not a float.
+ * @example
+ * mx.finfo('float16').max // => 65504
+ * @see NumPy `finfo`
+ */
+export function finfo(dtype: DType): FloatFacts {
+  switch (dtype) {
+    case 'float16':
+      return floatFacts(16, table.float16.max, 10, -14)
+    case 'bfloat16':
+      return floatFacts(16, table.bfloat16.max, 7, -126)
+    case 'float32':
+      return floatFacts(32, f32Max, 23, -126)
+    case 'float64':
+      return floatFacts(64, Number.MAX_VALUE, 52, -1022)
+    default:
+      return fail('finfo', `dtype ${String(dtype)} is not a float: use iinfo for integers`)
+  }
+}
+
+/** Facts about an integer dtype, as NumPy's `iinfo` gives them; exact, so bigints for int64. */
+export interface IntegerFacts {
+  readonly bits: number
+  readonly min: number | bigint
+  readonly max: number | bigint
+}
+
+/**
+ * Facts about an integer dtype: width and limits.
+ *
+ * @throws MXNetError for a dtype that is not an integer.
+ * @example
+ * mx.iinfo('uint8').max // => 255
+ * @see NumPy `iinfo`
+ */
+export function iinfo(dtype: DType): IntegerFacts {
+  const facts = Object.hasOwn(table, dtype) ? table[dtype] : null
+  if (facts?.kind !== 'int') fail('iinfo', `dtype ${String(dtype)} is not an integer: use finfo`)
+  if (dtype === 'int64') return { bits: 64, min: -(2n ** 63n), max: 2n ** 63n - 1n }
+  return { bits: 8 * facts.bytes, min: facts.min, max: facts.max }
 }
 
 /** Whether `dtype` is a floating-point type. */
@@ -116,9 +179,7 @@ export function checkDType(where: string, value: unknown): DType {
   if (typeof value !== 'string' || !Object.hasOwn(table, value)) {
     fail(where, `dtype ${String(value)} is unknown: use one of ${dtypes.join(', ')}`)
   }
-  const dtype = value as DType
-  if (!table[dtype].supported) fail(where, `dtype ${dtype} is not supported yet: use float32`)
-  return dtype
+  return value as DType
 }
 
 const floatOrder: readonly DType[] = ['float16', 'bfloat16', 'float32', 'float64']
@@ -151,6 +212,8 @@ export function dtypeOfTypedArray(value: unknown): DType | undefined {
   if (value instanceof Int8Array) return 'int8'
   if (value instanceof Int32Array) return 'int32'
   if (value instanceof BigInt64Array) return 'int64'
+  // Float16Array came with Node 24; its bits are those that arrays store.
+  if (Object.prototype.toString.call(value) === '[object Float16Array]') return 'float16'
   return undefined
 }
 

@@ -1,6 +1,6 @@
 /** Attribute schemas: one line an attribute gives its static type, default, check and wire text. */
 
-import { type DType, dtypeInfo, dtypes } from '../base/dtype.ts'
+import { type DType, dtypes } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { Tensor } from './tensor.ts'
 
@@ -223,13 +223,11 @@ function intsOrNull<D extends readonly (number | null)[] | undefined = undefined
   })
 }
 
-const supported = dtypes.filter((name) => dtypeInfo(name).supported)
-
 function dtype<D extends DType | undefined = undefined>(fallback?: D): Made<DType, D> {
-  const normalize = (v: unknown): DType | undefined => supported.find((name) => name === v)
+  const normalize = (v: unknown): DType | undefined => dtypes.find((name) => name === v)
   return make<DType, D>({
     fallback: fallback as DType | undefined,
-    wants: `a dtype: ${supported.join(', ')}`,
+    wants: `a dtype: ${dtypes.join(', ')}`,
     normalize,
     parse: normalize,
     format: String,

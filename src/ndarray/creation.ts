@@ -11,6 +11,7 @@ import {
   type TypedArray,
 } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
+import { halfFormat } from '../base/half.ts'
 import { checkShape, formatShape, rowMajor, type Shape, sizeOf } from '../base/shape.ts'
 import { aval } from '../core/aval.ts'
 import { frame, withFrame } from '../core/frame.ts'
@@ -104,6 +105,7 @@ function flatten(source: unknown, shape: readonly number[], axis: number, out: u
 function encode(values: ArrayLike<unknown>, dtype: DType): TypedArray {
   const { array, kind, min, max } = dtypeInfo(dtype)
   const out = new array(values.length)
+  const half = halfFormat(dtype)
   for (let i = 0; i < values.length; i++) {
     const v = values[i]
     if (typeof v !== 'number' && typeof v !== 'bigint' && typeof v !== 'boolean') {
@@ -119,7 +121,7 @@ function encode(values: ArrayLike<unknown>, dtype: DType): TypedArray {
           `${x} does not fit ${dtype}: use integers from ${min} to ${max}, or a float dtype`,
         )
       }
-      out[i] = x
+      out[i] = half?.encode(x) ?? x
     }
   }
   return out

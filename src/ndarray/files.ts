@@ -1,7 +1,7 @@
 /** Saving and loading arrays: MXNet's `.params`, NumPy's `.npy` and `.npz`, and `.safetensors`. */
 
 import { type Context, cpu } from '../base/context.ts'
-import { checkDType, itemSize } from '../base/dtype.ts'
+import { itemSize } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { rowMajor } from '../base/shape.ts'
@@ -189,7 +189,6 @@ function contextOf(where: string, options: LoadOptions): Context {
 
 /** Makes all arrays of a file, or none. */
 function* makeArrays(where: string, { entries, named }: Index, ctx: Context): Parse<Loaded> {
-  for (const { name, dtype } of entries) checkDType(`${where}: ${name}`, dtype)
   const wanted = named ? new Map(entries.map((entry) => [entry.name, entry])) : null
   const made: NDArray[] = []
   try {

@@ -3,6 +3,7 @@
 import type { Context } from '../base/context.ts'
 import { type DType, dtypeInfo, itemSize, type TypedArray } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
+import { decodeHalves, halfFormat } from '../base/half.ts'
 import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
 import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
@@ -52,8 +53,13 @@ export class NDArray extends DeviceArray {
     return this.transpose()
   }
 
-  /** The elements in row-major order as a fresh typed array; the only wait. */
+  /** The elements in row-major order as a fresh typed array (16-bit floats as a Float32Array); the only wait. */
   async asTypedArray(): Promise<TypedArray> {
+    return readable(await this.storedElements(), this.dtype)
+  }
+
+  /** The elements as they are stored: as `asTypedArray`, but 16-bit floats as their bits in a Uint16Array. */
+  async storedElements(): Promise<TypedArray> {
     const dense = this.#dense()
     const { device, address } = dense.storage
     const bytes = await device.backend.read(
@@ -71,13 +77,11 @@ export class NDArray extends DeviceArray {
     const { backend } = device
     if (!backend.canBlock)
       fail('asTypedArraySync', `${this.context} cannot wait in place: use await asTypedArray()`)
-    return typed(
-      backend.readSync(
-        address + dense.layout.offset * itemSize(this.dtype),
-        this.size * itemSize(this.dtype),
-      ),
-      this.dtype,
+    const bytes = backend.readSync(
+      address + dense.layout.offset * itemSize(this.dtype),
+      this.size * itemSize(this.dtype),
     )
+    return readable(typed(bytes, this.dtype), this.dtype)
   }
 
   /** The elements as nested arrays of numbers (bigints for int64, booleans for bool). */
@@ -273,6 +277,12 @@ export function replaceData(target: NDArray, source: NDArray): void {
 function typed(bytes: Uint8Array, dtype: DType): TypedArray {
   const { array } = dtypeInfo(dtype)
   return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT)
+}
+
+/** Elements that are numbers: the bits of 16-bit floats become float32. */
+function readable(values: TypedArray, dtype: DType): TypedArray {
+  const half = halfFormat(dtype)
+  return half === undefined ? values : decodeHalves(values as Uint16Array, half)
 }
 
 function nest(values: TypedArray, shape: readonly number[], dtype: DType): NestedArray {

@@ -1,6 +1,7 @@
 /** Printing: arrays as MXNet shows them, which is NumPy's text of the elements and a line about the array. */
 
 import { type DType, isFloat, type TypedArray } from '../base/dtype.ts'
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../base/half.ts'
 import { type Shape, sizeOf } from '../base/shape.ts'
 import type { NDArray } from './ndarray.ts'
 
@@ -9,6 +10,15 @@ const precision = 8
 const threshold = 1000
 const edgeItems = 3
 const lineWidth = 75
+
+/** Rounds a number to the precision of a dtype narrower than float64; null for that. */
+type Rounding = ((v: number) => number) | null
+
+const roundings: { readonly [dtype: string]: Rounding } = {
+  float32: Math.fround,
+  float16: (v) => fromFloat16(toFloat16(v)),
+  bfloat16: (v) => fromBfloat16(toBfloat16(v)),
+}
 
 /** Elements to print: where an axis is abridged, only its edges are there. */
 interface Excerpt {
@@ -104,33 +114,33 @@ function place(
 
 function formatExcerpt(x: Excerpt): string {
   const { values, dtype, shape } = x
-  const single = dtype === 'float32'
+  const round = roundings[dtype] ?? null
   if (shape.length === 0) {
     return isFloat(dtype)
-      ? formatScalar(Number(values[0]), single)
+      ? formatScalar(Number(values[0]), round)
       : dtype === 'bool'
         ? title(values[0] !== 0)
         : String(values[0])
   }
   if (values.length === 0) return '[]'
-  return layOut(x, elementFormat(values, dtype, single))
+  return layOut(x, elementFormat(values, dtype, round))
 }
 
 const title = (value: boolean): string => (value ? 'True' : 'False')
 
 /** How each element is written, so that all have one width. */
-function elementFormat(values: TypedArray, dtype: DType, single: boolean): (at: number) => string {
+function elementFormat(values: TypedArray, dtype: DType, round: Rounding): (at: number) => string {
   if (dtype === 'bool') return (at) => title(values[at] !== 0).padStart(5)
   if (!isFloat(dtype)) {
     let width = 0
     for (const v of values) width = Math.max(width, String(v).length)
     return (at) => String(values[at]).padStart(width)
   }
-  return floatFormat(values as Float32Array, single)
+  return floatFormat(values as Float32Array, round)
 }
 
 /** NumPy's FloatingFormat: one notation for all elements, points aligned. */
-function floatFormat(values: Float32Array | Float64Array, single: boolean): (at: number) => string {
+function floatFormat(values: Float32Array | Float64Array, round: Rounding): (at: number) => string {
   const finite: number[] = []
   let negativeInfinity = false
   let largest = 0
@@ -143,10 +153,10 @@ function floatFormat(values: Float32Array | Float64Array, single: boolean): (at:
     largest = Math.max(largest, Math.abs(v))
     smallest = Math.min(smallest, Math.abs(v))
   }
-  const ratio = single ? Math.fround(largest / smallest) : largest / smallest
+  const ratio = round ? round(largest / smallest) : largest / smallest
   const exponential = largest > 0 && (largest >= 1e8 || smallest < 1e-4 || ratio > 1000)
   const write = exponential ? scientificParts : positionalParts
-  const parts = finite.map((v) => write(v, single, precision))
+  const parts = finite.map((v) => write(v, round, precision))
   const widest = (pick: (p: Parts) => string): number =>
     parts.reduce((w, p) => Math.max(w, pick(p).length), 0)
   let left = widest((p) => p.whole)
@@ -159,7 +169,7 @@ function floatFormat(values: Float32Array | Float64Array, single: boolean): (at:
   return (at) => {
     const v = values[at]!
     if (!Number.isFinite(v)) return formatSpecial(v).padStart(left + right + 1)
-    const p = exponential ? exactly(v, fraction) : positionalParts(v, single, precision)
+    const p = exponential ? exactly(v, fraction) : positionalParts(v, round, precision)
     const whole = p.whole.padStart(left)
     if (!exponential) return `${whole}.${p.fraction.padEnd(fraction)}`
     const digits = p.fraction.padEnd(fraction, '0')
@@ -180,13 +190,13 @@ interface Parts {
 const minus = (v: number): string => (v < 0 || Object.is(v, -0) ? '-' : '')
 
 /** The fewest digits that name the number among those of its precision, with the exponent of the first. */
-function shortest(v: number, single: boolean): { digits: string; exponent: number } {
+function shortest(v: number, round: Rounding): { digits: string; exponent: number } {
   const a = Math.abs(v)
   let text = a.toExponential()
-  if (single) {
+  if (round) {
     for (let p = 0; p < 9; p++) {
       text = roundExponential(a, p)
-      if (Math.fround(Number(text)) === a) break
+      if (round(Number(text)) === a) break
     }
   }
   const [mantissa, exponent] = text.split('e') as [string, string]
@@ -208,9 +218,9 @@ function roundText(text: string, rounded: string, extra: number): string {
   return Number(cut.replace('.', '').at(-1)) % 2 === 0 ? cut : rounded
 }
 
-function positionalParts(v: number, single: boolean, digitsAfter: number): Parts {
+function positionalParts(v: number, round: Rounding, digitsAfter: number): Parts {
   const a = Math.abs(v)
-  const { digits, exponent } = shortest(v, single)
+  const { digits, exponent } = shortest(v, round)
   let text: string
   if (digits.length - 1 - exponent > digitsAfter) {
     text = roundText(a.toFixed(digitsAfter + 40), a.toFixed(digitsAfter), 40)
@@ -223,8 +233,8 @@ function positionalParts(v: number, single: boolean, digitsAfter: number): Parts
   return { whole: minus(v) + whole, fraction: fraction.replace(/0+$/, ''), sign: '', exponent: '' }
 }
 
-function scientificParts(v: number, single: boolean, digitsAfter: number): Parts {
-  const { digits, exponent } = shortest(v, single)
+function scientificParts(v: number, round: Rounding, digitsAfter: number): Parts {
+  const { digits, exponent } = shortest(v, round)
   if (digits.length - 1 > digitsAfter) return exactly(v, digitsAfter)
   return scientific(v, digits, exponent)
 }
@@ -246,14 +256,14 @@ const scientific = (v: number, digits: string, exponent: number): Parts => ({
 })
 
 /** A number by itself: `3.0`, `1e-05`. */
-function formatScalar(v: number, single: boolean): string {
+function formatScalar(v: number, round: Rounding): string {
   if (!Number.isFinite(v)) return formatSpecial(v)
   const a = Math.abs(v)
   if (a !== 0 && (a < 1e-4 || a >= 1e16)) {
-    const p = scientificParts(v, single, 30)
+    const p = scientificParts(v, round, 30)
     return `${p.whole}${p.fraction && `.${p.fraction}`}e${p.sign}${p.exponent}`
   }
-  const p = positionalParts(v, single, 40)
+  const p = positionalParts(v, round, 40)
   return `${p.whole}.${p.fraction || '0'}`
 }
 

@@ -1,6 +1,5 @@
 /** Random operators: uniform and normal numbers, integers, dropout, from counter-based bits. */
 
-import type { DType } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkAxes, type Shape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
@@ -43,7 +42,7 @@ function draws(
   })
 }
 
-const floatTypes = ['float32', 'float64'] as const
+const floatTypes = ['float32', 'float64', 'float16', 'bfloat16'] as const
 
 const uniformOp = defineOp({
   name: '_random_uniform',
@@ -69,7 +68,7 @@ export function randomUniform(attrs: {
   readonly low?: number
   readonly high?: number
   readonly shape?: Shape
-  readonly dtype?: 'float32' | 'float64'
+  readonly dtype?: RandomDType
 }): Tensor {
   return apply(uniformOp, [], attrs)
 }
@@ -113,7 +112,7 @@ export function randomNormal(attrs: {
   readonly loc?: number
   readonly scale?: number
   readonly shape?: Shape
-  readonly dtype?: 'float32' | 'float64'
+  readonly dtype?: RandomDType
 }): Tensor {
   return apply(normalOp, [], attrs)
 }
@@ -199,4 +198,4 @@ export function dropout<T extends Tensor>(
 }
 
 /** Dtypes of random numbers. */
-export type RandomDType = Extract<DType, 'float32' | 'float64'>
+export type RandomDType = (typeof floatTypes)[number]

@@ -1,6 +1,7 @@
 /** Scalar expressions: what a kernel computes at one point of its domain, as a small immutable DAG. */
 
 import { type DType, dtypeInfo, isFloat } from '../base/dtype.ts'
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../base/half.ts'
 import {
   type BinaryName,
   binaryMeaning,
@@ -63,9 +64,11 @@ export function toDType(value: number, dtype: DType): number {
     case 'float32':
       return Math.fround(value)
     case 'float64':
-    case 'float16':
-    case 'bfloat16':
       return value
+    case 'float16':
+      return fromFloat16(toFloat16(value))
+    case 'bfloat16':
+      return fromBfloat16(toBfloat16(value))
     case 'bool':
       return value !== 0 ? 1 : 0
     case 'int32':

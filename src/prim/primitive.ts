@@ -3,6 +3,7 @@
 import type { DType } from '../base/dtype.ts'
 import { isFloat, promote } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
+import { halfFormat } from '../base/half.ts'
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
@@ -357,6 +358,11 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 /** A sum of products by letters, as in `contract(a, b, 'ik', 'jk', 'ij')`; dtypes must agree. */
 export function contract(a: Tensor, b: Tensor, lhs: string, rhs: string, out: string): Tensor {
+  // Products of 16-bit floats are those of float32, rounded once.
+  if (halfFormat(a.dtype) !== undefined) {
+    const wide = (t: Tensor): Tensor => castTo(t, 'float32')
+    return castTo(contract(wide(a), wide(b), lhs, rhs, out), a.dtype)
+  }
   return apply(contractOp, [a, b], { lhs, rhs, out })
 }
 

@@ -236,13 +236,10 @@ describe('reference', () => {
     expect(() => backend.compile(kernel).run([address, address], [])).toThrow(MXNetError)
   })
 
-  test('a launch number that is missing, and a dtype that has no kernels, throw', async () => {
+  test('a launch number that is missing throws', async () => {
     await expect(run(mapKernel([1], [], [param(2, 'float32')]), [zeros(1)], [1])).rejects.toThrow(
       /launch number 2/,
     )
-    expect(() =>
-      backend.compile(mapKernel([1], ['float16'], [cast(load(0, 'float16'), 'float32')])),
-    ).toThrow(/float16 is not supported/)
   })
 
   test('more than a gigabyte can be held', () => {

@@ -39,6 +39,8 @@ export interface RowOf<A> {
   /** Relative tolerances in float64 and float32. */
   readonly tol64?: number
   readonly tol32?: number
+  /** Units in the last place of 16-bit floats; 4 unless the formula magnifies the rounding of its steps. */
+  readonly halfUnits?: number
   /** Order to which the gradient is checked: 2 unless a reason is given. */
   readonly order?: 0 | 1 | 2
   readonly why?: string

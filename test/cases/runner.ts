@@ -3,8 +3,9 @@
 import { expect } from 'vitest'
 import { grad, record } from '../../src/autograd/index.ts'
 import type { Context } from '../../src/base/context.ts'
-import { type DType, dtypeInfo, isFloat } from '../../src/base/dtype.ts'
+import { type DType, dtypeInfo, finfo, isFloat } from '../../src/base/dtype.ts'
 import { MXNetError } from '../../src/base/error.ts'
+import { halfFormat } from '../../src/base/half.ts'
 import { applyAll } from '../../src/core/apply.ts'
 import { withFrame } from '../../src/core/frame.ts'
 import { findOp, OpDef } from '../../src/core/op.ts'
@@ -12,6 +13,7 @@ import type { Tensor } from '../../src/core/tensor.ts'
 import { fromBytes, zeros } from '../../src/ndarray/creation.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import * as ops from '../../src/ops/index.ts'
+import { toDType } from '../../src/prim/expr.ts'
 import { reference } from './devices.ts'
 import { type Arr, build, generator, get, sizeOf, spread } from './model.ts'
 import { between, type Case, type InputSpec, type Row } from './row.ts'
@@ -44,7 +46,7 @@ function inputsOf(row: Row, c: Case<unknown>, dtype: DType, at: number): Input[]
 /** A number as a dtype holds it. */
 export function stored(v: number, dtype: DType): number {
   if (dtype === 'float32') return Math.fround(v)
-  if (dtype === 'float64') return v
+  if (isFloat(dtype)) return toDType(v, dtype)
   if (dtype === 'bool') return v === 0 ? 0 : 1
   const whole = Math.trunc(v)
   if (dtype === 'uint8') return ((whole % 256) + 256) % 256
@@ -55,8 +57,9 @@ export function stored(v: number, dtype: DType): number {
 /** A row-major array on a device. */
 export function put({ shape, data }: Arr, dtype: DType, context: Context): NDArray {
   const out = new (dtypeInfo(dtype).array)(data.length)
+  const half = halfFormat(dtype)
   data.forEach((v, i) => {
-    out[i] = dtype === 'int64' ? BigInt(v) : v
+    out[i] = dtype === 'int64' ? BigInt(v) : (half?.encode(v) ?? v)
   })
   return fromBytes(new Uint8Array(out.buffer), shape, dtype, context)
 }
@@ -102,9 +105,16 @@ export function expectClose(got: Arr, want: Arr, tolerance: number, what: string
 const name = (row: Row, c: Case<unknown>): string =>
   `${row.op}(${(c.inputs ?? []).map((s) => `(${shapeOf(s)})`).join(' ')}) ${JSON.stringify(c.attrs ?? {})}`
 
+/** Relative tolerance of values in a dtype: of 16-bit floats some units in the last place. */
+function toleranceOf(row: Row, dtype: DType): number {
+  if (dtype === 'float64') return row.tol64 ?? 1e-12
+  if (dtype === 'float32') return row.tol32 ?? 1e-5
+  return (row.halfUnits ?? 4) * finfo(dtype).eps
+}
+
 /** Values of every case in one dtype on one backend, against the formula. */
 export function checkValues(row: Row, dtype: DType, context: Context): void {
-  const tolerance = dtype === 'float64' ? (row.tol64 ?? 1e-12) : (row.tol32 ?? 1e-5)
+  const tolerance = toleranceOf(row, dtype)
   row.cases.forEach((c, at) => {
     const inputs = inputsOf(row, c, dtype, at)
     const outs = call(
@@ -124,7 +134,8 @@ export function checkValues(row: Row, dtype: DType, context: Context): void {
     outs.forEach((out, k) => {
       expect(out.dtype, `${name(row, c)}: dtype`).toBe(row.results?.[k] ?? resultType)
       const loss = dtype === 'float64' && resultType === 'float32' ? 1e-7 : tolerance
-      expectClose(take(out), want[k]!, loss, name(row, c))
+      const held = { ...want[k]!, data: want[k]!.data.map((v) => stored(v, out.dtype)) }
+      expectClose(take(out), isFloat(out.dtype) ? held : want[k]!, loss, name(row, c))
     })
   })
 }

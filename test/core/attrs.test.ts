@@ -91,13 +91,24 @@ const kinds: readonly (readonly [
     ['(x,)'],
   ],
   [
+    'floats',
+    attr.floats(undefined, { max: 3 }),
+    [
+      [[0.5, -2], '(0.5, -2)'],
+      [[3], '(3,)'],
+    ],
+    ['x', [4], [null]],
+    ['(x,)', '(4,)'],
+  ],
+  [
     'dtype',
     attr.dtype(),
     [
       ['float32', 'float32'],
       ['int64', 'int64'],
+      ['bfloat16', 'bfloat16'],
     ],
-    ['float', 'float16', 3, null],
+    ['float', 'int16', 3, null],
     ['double'],
   ],
   [

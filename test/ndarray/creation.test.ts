@@ -80,7 +80,7 @@ describe('array', () => {
     [[Number.NaN], 'int32', /NaN/],
     [[0.5], 'int64', /0.5/],
     [[1], 'float128', /float128 is unknown/],
-    [[1], 'float16', /float16 is not supported yet/],
+    [[1], 'int16', /dtype int16 is unknown/],
     [new Uint16Array(1), undefined, /Uint16Array/],
     [new BigUint64Array(1), undefined, /BigUint64Array/],
   ] as [unknown, string | undefined, RegExp][])('refusal $#', (source, dtype, message) => {

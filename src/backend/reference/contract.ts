@@ -5,7 +5,7 @@ import { type ContractKernel, contractAsLoop, type Operand } from '../../prim/ke
 import type { Compiled } from '../backend.ts'
 import { Evaluator, Place } from './evaluate.ts'
 import { compileLoop, storeResult } from './loop.ts'
-import type { Memory, NumberArray } from './memory.ts'
+import type { Memory } from './memory.ts'
 
 /** Compiles a product; integers, which must wrap, take the way of the plain loop nest. */
 export function compileContract(memory: Memory, kernel: ContractKernel): Compiled {
@@ -60,7 +60,7 @@ class Copier {
     const [s0, s1, s2] = this.#operand.strides as [number, number, number]
     const out = new Float64Array(d0 * d1 * d2)
     place.start(memory, [address], [])
-    const data = place.data[0] as NumberArray
+    const data = place.data[0]!
     const first = place.positions[0]!
     let to = 0
     for (let i = 0; i < d0; i++) {
@@ -69,13 +69,13 @@ class Copier {
           const by = i * s0 + j * s1 + k * s2
           const at = first + by
           if (guards === undefined && at >= 0 && at < data.length) {
-            out[to] = data[at]!
+            out[to] = place.number(0, at)
             continue
           }
           place.coords[0] = i
           place.coords[1] = j
           place.coords[2] = k
-          if (place.inside(0)) out[to] = data[place.check(0, by)]!
+          if (place.inside(0)) out[to] = place.number(0, place.check(0, by))
         }
       }
     }

@@ -1,7 +1,8 @@
 /** Scalar programs as JavaScript closures: floats in float64 without rounding, integers wrapped to their width. */
 
-import { type DType, dtypeInfo, isFloat } from '../../base/dtype.ts'
+import { type DType, isFloat } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
+import { type HalfFormat, halfFormat } from '../../base/half.ts'
 import { cast, type Expr, linearize, toDType } from '../../prim/expr.ts'
 import type { Operand } from '../../prim/kernel.ts'
 import {
@@ -28,14 +29,13 @@ export class Place {
   readonly bigSums: bigint[] = []
   readonly #operands: readonly Operand[]
   readonly #dims: readonly number[]
+  /** How operands of 16-bit floats are stored. */
+  readonly #halves: readonly (HalfFormat | undefined)[]
 
   constructor(dims: readonly number[], operands: readonly Operand[]) {
-    for (const { dtype } of operands) {
-      if (!dtypeInfo(dtype).supported)
-        fail('reference', `dtype ${dtype} is not supported: use float32`)
-    }
     this.#dims = dims
     this.#operands = operands
+    this.#halves = operands.map((o) => halfFormat(o.dtype))
     this.coords = dims.map(() => 0)
     this.positions = operands.map(() => 0)
     this.data = operands.map(() => new Float64Array(0))
@@ -83,6 +83,17 @@ export class Place {
     )
   }
 
+  /** The element of operand `i` at a position, for dtypes other than int64. */
+  number(i: number, position: number): number {
+    const stored = this.data[i]![position] as number
+    return this.#halves[i]?.decode(stored) ?? stored
+  }
+
+  /** Writes an element of operand `i`, for dtypes other than int64. */
+  setNumber(i: number, position: number, value: number): void {
+    this.data[i]![position] = this.#halves[i]?.encode(value) ?? value
+  }
+
   /** Whether operand `i` may be read at this point. */
   inside(i: number): boolean {
     const { guards } = this.#operands[i]!
@@ -109,8 +120,6 @@ export class Evaluator {
     this.#bigs = new BigInt64Array(program.nodes.length)
     this.#results = program.results
     this.#steps = program.nodes.map(({ expr, args }, at) => {
-      if (!dtypeInfo(expr.dtype).supported)
-        fail('reference', `dtype ${expr.dtype} is not supported: use float32`)
       const types = args.map((a) => program.nodes[a]!.expr.dtype)
       return expr.dtype === 'int64'
         ? this.#bigStep(expr, args, types, at)
@@ -145,7 +154,7 @@ export class Evaluator {
         const find = this.#finder(expr, args, types)
         return () => {
           const position = find()
-          r[at] = position < 0 ? 0 : (place.data[expr.input]![position] as number)
+          r[at] = position < 0 ? 0 : place.number(expr.input, position)
         }
       }
       case 'const': {

@@ -61,7 +61,7 @@ export function storeResult(place: Place, i: number, from: Evaluator, j: number)
   const at = place.check(i, 0)
   const data = place.data[i]!
   if (data instanceof BigInt64Array) data[at] = from.big(j)
-  else data[at] = from.number(j)
+  else place.setNumber(i, at, from.number(j))
 }
 
 /** One accumulator of a reduction. */

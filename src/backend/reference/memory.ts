@@ -18,6 +18,7 @@ const arrays = [
   Uint8Array,
   Int8Array,
   Int32Array,
+  Uint16Array,
   BigInt64Array,
 ] as const
 

@@ -32,9 +32,9 @@ export function compileScatter(memory: Memory, kernel: ScatterKernel): Compiled 
       data[position] = op === 'set' ? x : op === 'add' ? old + x : bigBinary.max(old, x)
     } else {
       const x = evaluator.number(0)
-      const old = data[position]!
+      const old = place.number(target, position)
       const next = op === 'set' ? x : op === 'add' ? old + x : Math.max(old, x)
-      data[position] = isFloat(output.dtype) ? next : toDType(next, output.dtype)
+      place.setNumber(target, position, isFloat(output.dtype) ? next : toDType(next, output.dtype))
     }
   }
   return {

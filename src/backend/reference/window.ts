@@ -15,7 +15,7 @@ import {
 import type { Compiled } from '../backend.ts'
 import { Evaluator, Place } from './evaluate.ts'
 import { storeResult } from './loop.ts'
-import type { Memory, NumberArray } from './memory.ts'
+import type { Memory } from './memory.ts'
 
 /** The elements of an operand in row-major order. */
 function elements(
@@ -29,7 +29,7 @@ function elements(
   let at = 0
   place.start(memory, [address], [])
   place.walk(0, shape.length, () => {
-    out[at++] = (place.data[0] as NumberArray)[place.check(0, 0)]!
+    out[at++] = place.number(0, place.check(0, 0))
   })
   return out
 }
@@ -141,7 +141,7 @@ export function compilePool(memory: Memory, kernel: PoolKernel): Compiled {
       place.start(memory, [addresses[inputs.length]!], [])
       place.walk(0, shape.length, () => {
         const at = place.coords.reduce((sum, c, d) => sum + c * strides[d]!, 0)
-        ;(place.data[0] as NumberArray)[place.check(0, 0)] = out[at]!
+        place.setNumber(0, place.check(0, 0), out[at]!)
       })
     },
   }

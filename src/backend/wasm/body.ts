@@ -1,6 +1,6 @@
 /** A scalar program as code: each node computed where its operands stop changing, over one or more vectors. */
 
-import type { DType } from '../../base/dtype.ts'
+import { type DType, itemSize } from '../../base/dtype.ts'
 import type { Expr, Program } from '../../prim/expr.ts'
 import type { FunctionBuilder, Local } from './assembler.ts'
 import type { Frame, Places } from './frame.ts'
@@ -298,17 +298,8 @@ const heavyOps: ReadonlySet<string> = new Set([
   'cos',
 ])
 
-const itemBytes = {
-  float32: 4,
-  float64: 8,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  int8: 1,
-  bool: 1,
-} as const
 const bytesOf = (frame: Frame, operand: number): number =>
-  itemBytes[frame.nest.operands[operand]!.dtype as keyof typeof itemBytes]
+  itemSize(frame.nest.operands[operand]!.dtype)
 
 /** Turns an index of any integer dtype on the stack into an i32 that clamps alike. */
 export function narrowIndex(f: FunctionBuilder, dtype: DType): void {

@@ -4,7 +4,8 @@ import { type DType, itemSize } from '../../base/dtype.ts'
 import { collapse } from '../../base/view.ts'
 import { cast, constant, type Expr, operands, rewrite } from '../../prim/expr.ts'
 import type { Operand, ReduceOp } from '../../prim/kernel.ts'
-import { type Width, widthFor } from './values.ts'
+import { isHalf } from './half.ts'
+import { kindOf, type Width, widthFor } from './values.ts'
 
 /** One loop: how often it turns, and how far each operand moves in a turn, in bytes. */
 export interface Level {
@@ -83,7 +84,12 @@ export function normalize(source: NestSource): Nest {
   const { dims, inputs, outputs, ordered } = source
   const all = [...inputs, ...outputs]
   const rank = dims.length
-  const stored = (e: Expr, j: number): Expr => cast(e, outputs[j]!.dtype)
+  // Storing rounds to 16-bit floats, so what is stored as one is given in float32.
+  const stored = (e: Expr, j: number): Expr => {
+    const { dtype } = outputs[j]!
+    if (!isHalf(dtype)) return cast(e, dtype)
+    return kindOf(e.dtype) === 'f32' ? e : cast(e, 'float32')
+  }
   const reducing = source.reduce.length > 0
   let body = reducing
     ? source.body

@@ -68,7 +68,7 @@ class Reducer {
       const positional = op === 'argmax' || op === 'argmin'
       const narrow = (op === 'sum' || op === 'prod') && (dtype === 'uint8' || dtype === 'int8')
       const type = narrow ? 'int32' : dtype
-      const second = op === 'sum' && dtype === 'float32'
+      const second = op === 'sum' && kindOf(dtype) === 'f32'
       return {
         op,
         dtype,

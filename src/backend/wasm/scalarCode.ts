@@ -4,6 +4,7 @@ import type { DType } from '../../base/dtype.ts'
 import { threefryParity, threefryRotations } from '../../base/random.ts'
 import type { BinaryName, CompareName, ScalarName, UnaryName } from '../../prim/scalar.ts'
 import type { Callable, FunctionBuilder, Local, PlainOp } from './assembler.ts'
+import { isHalf, roundHalf } from './half.ts'
 import { hasVectorMath, vectorMath } from './math.ts'
 import { type Kind, kindOf } from './values.ts'
 
@@ -49,6 +50,10 @@ export function castScalar(f: FunctionBuilder, from: DType, to: DType, x: Local)
     else if (a === 'i64') f.op('f64.convert_i64_s')
     else if (a !== 'f64') f.op('f64.convert_i32_s')
   }
+  if (!isHalf(to) || from === to) return
+  f.op('f32x4.splat')
+  roundHalf(f, to)
+  f.lane('f32x4.extract_lane', 0)
 }
 
 const ops = (kind: Kind, name: string): PlainOp =>

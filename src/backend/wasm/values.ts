@@ -1,8 +1,8 @@
 /** How values of each dtype live in registers: one element, or two or four lanes of a vector. */
 
-import type { DType } from '../../base/dtype.ts'
-import { fail } from '../../base/error.ts'
+import { type DType, itemSize } from '../../base/dtype.ts'
 import type { FunctionBuilder, Local, MemoryLaneOp, MemoryOp, ValueType } from './assembler.ts'
+import { decodeHalf, encodeHalf, isHalf } from './half.ts'
 
 /** Elements handled at once: 1 (plain instructions), 2 (programs with float64) or 4. */
 export type Width = 1 | 2 | 4
@@ -13,8 +13,10 @@ export type Width = 1 | 2 | 4
  */
 export type Kind = 'f32' | 'f64' | 'i32' | 'i64' | 'bool'
 
-const kinds: Partial<Record<DType, Kind>> = {
+const kinds: Record<DType, Kind> = {
   float32: 'f32',
+  float16: 'f32',
+  bfloat16: 'f32',
   float64: 'f64',
   int32: 'i32',
   uint8: 'i32',
@@ -23,9 +25,9 @@ const kinds: Partial<Record<DType, Kind>> = {
   bool: 'bool',
 }
 
-/** The register kind of a dtype; throws for the 16-bit floats. */
+/** The register kind of a dtype; 16-bit floats are computed in float32. */
 export function kindOf(dtype: DType): Kind {
-  return kinds[dtype] ?? fail('wasm', `kernels on ${dtype} are not supported yet: use float32`)
+  return kinds[dtype]
 }
 
 /** The type of a local that holds a value. */
@@ -91,8 +93,10 @@ export function replace(f: FunctionBuilder, kind: Kind, lane: number): void {
   else f.lane('i32x4.replace_lane', lane)
 }
 
-const scalarLoads: Partial<Record<DType, MemoryOp>> = {
+const scalarLoads: Record<DType, MemoryOp> = {
   float32: 'f32.load',
+  float16: 'i32.load16_u',
+  bfloat16: 'i32.load16_u',
   float64: 'f64.load',
   int32: 'i32.load',
   uint8: 'i32.load8_u',
@@ -100,8 +104,10 @@ const scalarLoads: Partial<Record<DType, MemoryOp>> = {
   int64: 'i64.load',
   bool: 'i32.load8_u',
 }
-const scalarStores: Partial<Record<DType, MemoryOp>> = {
+const scalarStores: Record<DType, MemoryOp> = {
   float32: 'f32.store',
+  float16: 'i32.store16',
+  bfloat16: 'i32.store16',
   float64: 'f64.store',
   int32: 'i32.store',
   uint8: 'i32.store8',
@@ -112,17 +118,30 @@ const scalarStores: Partial<Record<DType, MemoryOp>> = {
 
 /** Loads one element: address on the stack. */
 export function loadScalar(f: FunctionBuilder, dtype: DType, offset = 0): void {
-  f.mem(scalarLoads[dtype]!, offset, 0)
+  f.mem(scalarLoads[dtype], offset, 0)
   if (dtype === 'bool') f.i32(0).op('i32.ne')
+  if (!isHalf(dtype)) return
+  f.op('i32x4.splat')
+  decodeHalf(f, dtype)
+  f.lane('f32x4.extract_lane', 0)
 }
 
 /** Stores one element: address and value on the stack. */
-export function storeScalar(f: FunctionBuilder, dtype: DType): void {
-  f.mem(scalarStores[dtype]!, 0, 0)
+export function storeScalar(f: FunctionBuilder, dtype: DType, offset = 0): void {
+  if (isHalf(dtype)) {
+    f.op('f32x4.splat')
+    encodeHalf(f, dtype)
+    f.lane('i32x4.extract_lane', 0)
+  }
+  f.mem(scalarStores[dtype], offset, 0)
 }
 
-/** Widens bytes in the low lanes of the vector on the stack to what `kindOf(dtype)` says. */
+/** Widens narrow elements in the low lanes of the vector on the stack to what `kindOf(dtype)` says. */
 function widen(f: FunctionBuilder, dtype: DType, width: Width): void {
+  if (isHalf(dtype)) {
+    decodeHalf(f.op('i32x4.extend_low_i16x8_u'), dtype)
+    return
+  }
   if (dtype === 'int8') f.op('i16x8.extend_low_i8x16_s').op('i32x4.extend_low_i16x8_s')
   else f.op('i16x8.extend_low_i8x16_u').op('i32x4.extend_low_i16x8_u')
   if (dtype === 'bool') {
@@ -141,16 +160,35 @@ export function loadVector(f: FunctionBuilder, dtype: DType, width: Width, offse
     if (width === 4) f.mem('v128.load32_zero', offset, 0)
     else f.mem('v128.load16_splat', offset, 0)
     widen(f, dtype, width)
+  } else if (isHalf(dtype)) {
+    f.mem(width === 4 ? 'v128.load64_zero' : 'v128.load32_zero', offset, 0)
+    widen(f, dtype, width)
   } else if (width === 2 && dtype !== 'float64') f.mem('v128.load64_zero', offset, 0)
   else f.mem('v128.load', offset, 0)
 }
 
 /** Loads one element into every lane: address on the stack. */
 export function loadSplat(f: FunctionBuilder, dtype: DType, width: Width): void {
-  if (width === 1 || isByte(dtype)) {
+  if (width === 1 || isByte(dtype) || isHalf(dtype)) {
     loadScalar(f, dtype)
     splat(f, kindOf(dtype), width)
   } else f.mem(dtype === 'float64' ? 'v128.load64_splat' : 'v128.load32_splat', 0, 0)
+}
+
+/** The number of bytes one lane takes in memory. */
+const laneBytes = (dtype: DType): 1 | 2 | 4 | 8 => itemSize(dtype) as 1 | 2 | 4 | 8
+
+const firstLane: Record<1 | 2 | 4 | 8, MemoryOp> = {
+  1: 'v128.load8_splat',
+  2: 'v128.load16_splat',
+  4: 'v128.load32_zero',
+  8: 'v128.load64_zero',
+}
+const laneLoads: Record<1 | 2 | 4 | 8, MemoryLaneOp> = {
+  1: 'v128.load8_lane',
+  2: 'v128.load16_lane',
+  4: 'v128.load32_lane',
+  8: 'v128.load64_lane',
 }
 
 /** Loads scattered elements; `address(j)` pushes the address of lane j. */
@@ -165,36 +203,31 @@ export function loadLanes(
     return loadScalar(f, dtype)
   }
   const v = f.local('v128')
-  const bytes = isByte(dtype)
-  const op: MemoryLaneOp = bytes
-    ? 'v128.load8_lane'
-    : dtype === 'float64'
-      ? 'v128.load64_lane'
-      : 'v128.load32_lane'
+  const bytes = laneBytes(dtype)
   address(0)
-  if (bytes) f.mem('v128.load8_splat', 0, 0)
-  else f.mem(dtype === 'float64' ? 'v128.load64_zero' : 'v128.load32_zero', 0, 0)
-  f.set(v)
+  f.mem(firstLane[bytes], 0, 0).set(v)
   for (let j = 1; j < width; j++) {
     address(j)
-    f.get(v).memLane(op, j, 0, 0).set(v)
+    f.get(v).memLane(laneLoads[bytes], j, 0, 0).set(v)
   }
   f.get(v).free(v)
-  if (bytes) widen(f, dtype, width)
+  if (bytes < 4) widen(f, dtype, width)
 }
 
 /** Brings the value in a local into the layout of memory, in the low bytes of a vector. */
 function packed(f: FunctionBuilder, dtype: DType, width: Width, value: Local): void {
   f.get(value)
   if (dtype === 'bool') f.i32x4(1).op('v128.and')
+  if (isHalf(dtype)) {
+    const v = f.local('v128')
+    encodeHalf(f, dtype)
+    f.tee(v).get(v)
+    f.shuffle(Array.from({ length: 16 }, (_, i) => (i < 8 ? (i >> 1) * 4 + (i & 1) : 0))).free(v)
+  }
   if (!isByte(dtype)) return
   const step = dtype === 'bool' && width === 2 ? 8 : 4
   f.get(value).shuffle(Array.from({ length: 16 }, (_, i) => (i < width ? i * step : 1)))
 }
-
-/** The number of bytes one lane takes in memory. */
-const laneBytes = (dtype: DType): 1 | 4 | 8 =>
-  isByte(dtype) ? 1 : dtype === 'float64' || dtype === 'int64' ? 8 : 4
 
 const laneStores: Record<1 | 2 | 4 | 8, MemoryLaneOp> = {
   1: 'v128.store8_lane',
@@ -215,7 +248,7 @@ export function storeVector(
 ): void {
   if (width === 1) {
     f.get(address).get(value)
-    f.mem(scalarStores[dtype]!, offset, 0)
+    storeScalar(f, dtype, offset)
     return
   }
   const bytes = laneBytes(dtype)
@@ -235,7 +268,7 @@ export function storeVector(
   if (count === undefined) part(whole as 2 | 4 | 8, 0, 0)
   else if (width === 2) part(bytes, 0, 0)
   else {
-    const two = (2 * bytes) as 2 | 8
+    const two = (2 * bytes) as 2 | 4 | 8
     f.get(count)
       .i32(2)
       .op('i32.and')

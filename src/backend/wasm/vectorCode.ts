@@ -4,6 +4,7 @@ import type { DType } from '../../base/dtype.ts'
 import { threefryParity, threefryRotations } from '../../base/random.ts'
 import { type CompareName, compareNames, type ScalarName } from '../../prim/scalar.ts'
 import type { FunctionBuilder, Local, PlainOp } from './assembler.ts'
+import { isHalf, roundHalf } from './half.ts'
 import { hasVectorMath, sineLimit, vectorMath, vectorRound, vectorSine } from './math.ts'
 import { castScalar, type Emit, scalarOp } from './scalarCode.ts'
 import { extract, type Kind, kindOf, localType, replace, splat, type Width } from './values.ts'
@@ -55,6 +56,7 @@ export function castTo(e: Emit, width: Width, from: DType, to: DType, x: Local):
   } else if (b === 'f32') {
     f.op(a === 'f64' ? 'f32x4.demote_f64x2_zero' : 'f32x4.convert_i32x4_s')
   } else f.op(a === 'f32' ? 'f64x2.promote_low_f32x4' : 'f64x2.convert_low_i32x4_s')
+  if (isHalf(to) && from !== to) roundHalf(f, to)
 }
 
 /**
