@@ -29,10 +29,11 @@ export const arrows = {
   'backend/webgpu': ['base', 'prim', 'backend/backend.ts'],
   exec: [...language, 'passes', 'backend/backend.ts'],
   ndarray: [...arrays, 'format'],
-  symbol: arrays,
   autograd: [...arrays, 'ndarray'],
+  // An executor holds arrays and runs backward on them.
+  symbol: [...arrays, 'ndarray', 'autograd'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
-  gluon: [...training, 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
+  gluon: [...training, 'symbol', 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
   viz: everyone,
   profiler: everyone,
   runtime: [...everyone, 'backend/backend.ts'],

@@ -5,7 +5,7 @@ import type { Given, Schema } from './attrs.ts'
 import { frame } from './frame.ts'
 import { Node, Sym } from './graph.ts'
 import type { BoundOp, OpDef } from './op.ts'
-import { Tensor } from './tensor.ts'
+import { Tensor, Unbound } from './tensor.ts'
 
 /** A tensor, or nothing for an optional input. */
 export type MaybeTensor = Tensor | null | undefined
@@ -16,6 +16,7 @@ export function applyAll<T extends Tensor>(
   inputs: readonly (T | null | undefined)[],
   attrs?: { readonly [name: string]: unknown },
 ): T[] {
+  if (frame.composing || hasUnbound(inputs)) return frame.compose(op, inputs, attrs) as T[]
   const { traits } = op.spec
   let given = attrs
   if (traits?.trains) given = { ...attrs, training: attrs?.training ?? frame.training }
@@ -31,7 +32,7 @@ export function applyInto<T extends Tensor>(
   attrs: { readonly [name: string]: unknown } | undefined,
   targets: readonly T[],
 ): void {
-  if (frame.tracing)
+  if (frame.tracing || frame.composing || hasUnbound(inputs))
     fail(op.name, 'writing into an array is not possible while a graph is being traced')
   const { bound, scalars } = op.bind(attrs)
   const checked = checkTensors(op, inputs)
@@ -48,7 +49,16 @@ export function apply<T extends Tensor, S extends Schema = Schema>(
   return applyAll(op as unknown as OpDef, inputs, attrs)[0]!
 }
 
-function checkTensors(op: OpDef, inputs: readonly MaybeTensor[]): readonly (Tensor | null)[] {
+function hasUnbound(inputs: readonly MaybeTensor[]): boolean {
+  for (let i = 0; i < inputs.length; i++) if (inputs[i] instanceof Unbound) return true
+  return false
+}
+
+/** The inputs, once each of them is an array or missing. */
+export function checkTensors(
+  op: OpDef,
+  inputs: readonly MaybeTensor[],
+): readonly (Tensor | null)[] {
   for (let i = 0; i < inputs.length; i++) {
     const t = inputs[i]
     if (!(t instanceof Tensor) && t !== null && t !== undefined) {

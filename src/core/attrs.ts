@@ -52,9 +52,36 @@ const limitText = (l: NumberLimits): string =>
     l.max === undefined ? '' : ` of at most ${l.max}`,
   ].join('')
 
+const namedNumbers: ReadonlyMap<string, number> = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+])
+
 const parseNumber = (text: string): number | undefined => {
-  const x = text.trim() === '' ? Number.NaN : Number(text)
-  return Number.isNaN(x) && text.trim() !== 'nan' ? undefined : x
+  const named = namedNumbers.get(text.trim())
+  if (named !== undefined) return named
+  return /^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?L?\s*$/.test(text)
+    ? Number(text.trim().replace('L', ''))
+    : undefined
+}
+
+/** A number as Python prints a float: `1.0`, `0.001`, `1e-05`. */
+export function formatFloat(x: number): string {
+  if (Number.isInteger(x) && Math.abs(x) < 1e16) return Object.is(x, -0) ? '-0.0' : `${x}.0`
+  return pythonNumber(x)
+}
+
+/** A number as Python prints it, whole numbers without a point. */
+export function pythonNumber(x: number): string {
+  if (Number.isNaN(x)) return 'nan'
+  if (!Number.isFinite(x)) return x > 0 ? 'inf' : '-inf'
+  const size = Math.abs(x)
+  if (size === 0 || (size >= 1e-4 && size < 1e16)) return String(x)
+  const [mantissa, power] = x.toExponential().split('e')
+  const exponent = Number(power)
+  const digits = String(Math.abs(exponent)).padStart(2, '0')
+  return `${mantissa}e${exponent < 0 ? '-' : '+'}${digits}`
 }
 
 type Made<T, D> = [D] extends [undefined] ? Attr<T, true> : Attr<T, false>
@@ -79,7 +106,7 @@ function numeric<D extends Fallback>(
     wants: `${noun}${limitText(limits)}`,
     normalize,
     parse: (text) => normalize(parseNumber(text)),
-    format: String,
+    format: pythonNumber,
   })
 }
 
@@ -94,7 +121,7 @@ function float<D extends Fallback = undefined>(
   fallback?: D,
   limits: NumberLimits = {},
 ): Made<number, D> {
-  return numeric('a number', () => true, fallback, limits)
+  return { ...numeric<D>('a number', () => true, fallback, limits), format: formatFloat }
 }
 
 /** A number that changes from call to call (a scalar operand, a learning rate). */
@@ -102,7 +129,7 @@ function scalar<D extends number | undefined = undefined>(
   fallback?: D,
   limits: NumberLimits = {},
 ): Made<number, D> {
-  return { ...float<D>(fallback, limits), dynamic: true }
+  return { ...float<D>(fallback, limits), format: pythonNumber, dynamic: true }
 }
 
 function bool<D extends boolean | undefined = undefined>(fallback?: D): Made<boolean, D> {

@@ -2,7 +2,7 @@
 
 import { type Context, cpu } from '../base/context.ts'
 import { fail } from '../base/error.ts'
-import type { BoundOp } from './op.ts'
+import type { BoundOp, OpDef } from './op.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Runs an operator on arrays. */
@@ -12,6 +12,13 @@ export type Interpreter = (
   scalars: readonly number[],
   /** Arrays to write the results into, instead of new ones (null: a new one). */
   targets?: readonly (Tensor | null)[],
+) => readonly Tensor[]
+
+/** Makes symbols of an operator's results, in place of computing. */
+export type Composer = (
+  op: OpDef,
+  inputs: readonly (Tensor | null | undefined)[],
+  attrs: { readonly [name: string]: unknown } | undefined,
 ) => readonly Tensor[]
 
 /** Two 32-bit key words for one random operator; places in the graph while a function is traced. */
@@ -28,6 +35,9 @@ export interface Frame {
   /** Where arrays are made when nothing else is said. */
   context: Context
   eager: Interpreter
+  /** Operators make symbols, also those without inputs. */
+  composing: boolean
+  compose: Composer
   keys: KeySource
   /** While tracing: gives an array with data that the function refers to a place among the graph's inputs. */
   capture: ((array: Tensor) => Tensor) | null
@@ -59,6 +69,8 @@ export const frame: Frame = {
   training: false,
   context: cpu(),
   eager: () => fail('core', 'no backend is installed: import mxnet-ts, not its inner files'),
+  composing: false,
+  compose: () => fail('core', 'no composer of symbols is installed'),
   keys: () => fail('core', 'no random stream is installed'),
   capture: null,
   intercept: null,

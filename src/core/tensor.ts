@@ -45,3 +45,6 @@ export abstract class Tensor {
 
 /** Methods are declared in one interface and filled in from one typed table (`ops/methods.ts`). */
 export interface Tensor extends TensorMethods {}
+
+/** A tensor without data, shape or place yet: what `mx.sym` composes. Operators on it go to the frame's composer. */
+export abstract class Unbound extends Tensor {}

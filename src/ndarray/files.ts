@@ -86,7 +86,8 @@ export function readContents(where: string, source: LoadSource): Promise<Index> 
   )
 }
 
-async function readFrom<R>(
+/** Reads from a path, a blob, bytes or, in a browser, an address; `read` is told where the bytes come from. */
+export async function readFrom<R>(
   where: string,
   source: LoadSource,
   read: (where: string, source: Source) => Promise<R>,

@@ -41,8 +41,8 @@ const kinds: readonly (readonly [
     attr.float(),
     [
       [0.5, '0.5'],
-      [1e-8, '1e-8'],
-      [Infinity, 'Infinity'],
+      [1e-8, '1e-08'],
+      [Infinity, 'inf'],
     ],
     ['0.5', null, []],
     ['', 'x'],

@@ -1,0 +1,41 @@
+/** The namespace `sym`: graphs as something to hold, look at, save and run. */
+
+import { AttrScope, NameManager, Prefix } from './names.ts'
+import { operators } from './namespace.ts'
+import { Symbolic } from './symbol.ts'
+import * as variables from './variable.ts'
+
+/** What is made from nothing: variables, groups, constants, files. */
+const made = {
+  Symbol: Symbolic,
+  var: variables.variable,
+  Variable: variables.variable,
+  Group: variables.group,
+  load: variables.load,
+  loadJSON: variables.loadJSON,
+  zeros: variables.zeros,
+  ones: variables.ones,
+  full: variables.full,
+  arange: variables.arange,
+  linspace: variables.linspace,
+  eye: variables.eye,
+}
+
+/**
+ * Symbols: variables, every operator of `nd` on symbols, and files.
+ *
+ * An operator takes its arguments as in `nd`, or its data and options; `name` and `attr` stand among the options,
+ * and parameters that are left out become variables called after the node.
+ * @example
+ * const fc = mx.sym.fullyConnected(mx.sym.var('data'), { numHidden: 10, name: 'fc' })
+ * mx.sym.softmax(fc).listArguments() // => ['data', 'fc_weight', 'fc_bias']
+ * @see MXNet `mx.sym`
+ */
+export const sym: Omit<typeof operators, keyof typeof made> & typeof made = {
+  ...operators,
+  ...made,
+}
+
+/** Names of symbols. @see MXNet `mx.name` */
+export const name = { NameManager, Prefix }
+export { AttrScope, type Symbolic }

@@ -1,0 +1,225 @@
+/** Shapes and dtypes in a symbol's graph: forward through the records, backward to what is not given. */
+
+import { type DType, dtypeInfo, dtypes } from '../base/dtype.ts'
+import { fail, MXNetError } from '../base/error.ts'
+import { formatShape } from '../base/shape.ts'
+import { type Aval, aval } from '../core/aval.ts'
+import { placeholder } from '../core/graph.ts'
+import { arrange, outputNames } from './listing.ts'
+import { type Entry, nodesOf, opOf, type SymbolNode } from './node.ts'
+import { parseShape } from './wire.ts'
+
+/** A shape in which -1 stands for a size not known. */
+export type PartialShape = readonly number[]
+
+/** Dtypes by argument name. */
+export type TypesByName = { readonly [argument: string]: DType }
+
+/** What is known of every node's outputs; null where nothing is. */
+export interface Inferred {
+  readonly shapes: ReadonlyMap<SymbolNode, readonly (PartialShape | null)[]>
+  readonly dtypes: ReadonlyMap<SymbolNode, readonly (DType | null)[]>
+}
+
+/** Sweeps over the graph; each brings at least one size, and few networks need more than three. */
+const sweepLimit = 50
+
+/** Operators whose inputs and results all have one shape. */
+const alike =
+  /^(elemwise_\w+|_grad_add|add_n|Activation|relu|sigmoid|tanh|softsign|softrelu|_copy|BlockGrad|Dropout|Cast|amp_cast|LeakyReLU|_\w+_scalar|clip|exp|log|sqrt|square|negative|abs|softmax|log_softmax|LayerNorm)$/
+
+/** Operators that fill an array of a shape attribute, in which files write 0 for a size to be told. */
+const creates = /^_(zeros|ones|full|random_\w+)$/
+
+/** Whether a node makes an array of which some sizes are left to be told. */
+export const isOpen = (node: SymbolNode): boolean =>
+  node.op !== null &&
+  creates.test(node.op.name) &&
+  Array.isArray(node.values.shape) &&
+  node.values.shape.includes(0)
+
+const known = (shape: PartialShape | null | undefined): shape is readonly number[] =>
+  shape !== null && shape !== undefined && !shape.includes(-1)
+
+/** The shape and dtype that a variable's annotations give. */
+export function hints(node: SymbolNode): { shape: PartialShape | null; dtype: DType | null } {
+  const text = node.attrs.get('__shape__')
+  const shape = text === undefined ? null : parseShape(text)
+  const code = node.attrs.get('__dtype__')
+  return {
+    shape: shape === null || shape.length === 0 ? null : shape.map((d) => (d > 0 ? d : -1)),
+    dtype:
+      code === undefined ? null : (dtypes.find((d) => String(dtypeInfo(d).code) === code) ?? null),
+  }
+}
+
+/** Infers from shapes and dtypes by argument name. */
+export function infer(
+  heads: readonly Entry[],
+  shapes: { readonly [name: string]: readonly (number | null)[] },
+  types: TypesByName,
+): Inferred {
+  const state = new State()
+  const nodes = nodesOf(heads)
+  for (const node of nodes) {
+    if (node.op !== null) {
+      if (isOpen(node))
+        state.shape(
+          node,
+          0,
+          (node.values.shape as number[]).map((d) => (d === 0 ? -1 : d)),
+        )
+      continue
+    }
+    const hint = hints(node)
+    const given = shapes[node.name]
+    if (given !== undefined)
+      state.shape(
+        node,
+        0,
+        given.map((d) => d || -1),
+      )
+    if (hint.shape !== null && !(given?.length === 0)) state.shape(node, 0, hint.shape)
+    state.dtype(node, 0, types[node.name] ?? hint.dtype)
+  }
+  const operators = nodes.filter((node) => node.op !== null)
+  for (let sweep = 0; sweep < sweepLimit; sweep++) {
+    state.changed = false
+    for (const node of operators) forward(node, state)
+    for (let i = operators.length - 1; i >= 0; i--) backward(operators[i]!, state)
+    if (!state.changed) break
+  }
+  for (const node of operators) if (!state.done.has(node)) guessType(node, state)
+  return state
+}
+
+/** Where shapes do not suffice for the record to tell: results have the dtype asked for, or that of the inputs. */
+function guessType(node: SymbolNode, state: State): void {
+  const type = node.inputs.map((e) => state.dtypeOf(e)).find((d) => d !== null) ?? null
+  for (const { node: source, index } of node.inputs) state.dtype(source, index, type)
+  const named = dtypes.find((d) => d === node.values.dtype)
+  const op = opOf(node)
+  outputNames(op, op.bind(node.values).bound.attrs).forEach((_, i) => {
+    state.dtype(node, i, named ?? type)
+  })
+}
+
+/** What is known so far; every addition is checked against what was known. */
+class State implements Inferred {
+  readonly shapes = new Map<SymbolNode, (PartialShape | null)[]>()
+  readonly dtypes = new Map<SymbolNode, (DType | null)[]>()
+  readonly done = new Set<SymbolNode>()
+  changed = false
+
+  shapeOf({ node, index }: Entry): PartialShape | null {
+    return this.shapes.get(node)?.[index] ?? null
+  }
+
+  dtypeOf({ node, index }: Entry): DType | null {
+    return this.dtypes.get(node)?.[index] ?? null
+  }
+
+  /** Adds what is known of an output's shape. */
+  shape(node: SymbolNode, index: number, shape: PartialShape | null): void {
+    if (shape === null) return
+    const list = this.shapes.get(node) ?? []
+    this.shapes.set(node, list)
+    const before = list[index] ?? null
+    if (before === null) {
+      list[index] = shape
+      this.changed = true
+      return
+    }
+    const clash = (): never =>
+      fail(
+        'inferShape',
+        `${node.name} has shape ${formatShape(before)} and cannot have ${formatShape(shape)}`,
+      )
+    if (before.length !== shape.length) clash()
+    const merged = before.map((d, i) => {
+      const other = shape[i]!
+      if (d >= 0 && other >= 0 && d !== other) clash()
+      return Math.max(d, other)
+    })
+    if (merged.every((d, i) => d === before[i])) return
+    list[index] = merged
+    this.changed = true
+  }
+
+  dtype(node: SymbolNode, index: number, dtype: DType | null): void {
+    if (dtype === null) return
+    const list = this.dtypes.get(node) ?? []
+    this.dtypes.set(node, list)
+    if (list[index] !== undefined && list[index] !== null) return
+    list[index] = dtype
+    this.changed = true
+  }
+}
+
+/** The results of a node whose inputs are known; before that, the inputs that its record can tell. */
+function forward(node: SymbolNode, state: State): void {
+  if (state.done.has(node) || isOpen(node)) return
+  const op = opOf(node)
+  const { bound } = op.bind(node.values)
+  const entries = arrange(op, bound.attrs, node.inputs)
+  const type = node.inputs.map((e) => state.dtypeOf(e)).find((d) => d !== null) ?? null
+  const inputs = (): (Aval | null)[] =>
+    entries.map((entry) => {
+      const shape = entry && state.shapeOf(entry)
+      return known(shape) ? aval(shape, state.dtypeOf(entry!) ?? type ?? 'float32') : null
+    })
+  const complete = (): boolean => node.inputs.every((entry) => known(state.shapeOf(entry)))
+  if (!complete()) {
+    const missing = naming(node, () => op.spec.complete?.(inputs(), bound.attrs) ?? [])
+    missing.forEach((shape, i) => {
+      const entry = entries[i]
+      if (entry && shape) state.shape(entry.node, entry.index, shape)
+    })
+  }
+  for (const { node: source, index } of node.inputs)
+    if (source.op === null || complete()) state.dtype(source, index, type)
+  if (complete()) {
+    const given = inputs().map((a) => (a === null ? null : placeholder(a)))
+    const { outs } = naming(node, () => bound.instance(given))
+    outs.forEach((out, i) => {
+      state.shape(node, i, out.shape)
+      state.dtype(node, i, out.dtype)
+    })
+    state.done.add(node)
+  } else if (alike.test(op.name)) alikeForward(node, state)
+}
+
+/** A partly known shape goes on through an operator that keeps it. */
+function alikeForward(node: SymbolNode, state: State): void {
+  const first = node.inputs[0]
+  if (first !== undefined) state.shape(node, 0, state.shapeOf(first))
+}
+
+/** What the results of a node, or its other inputs, tell of an input that is not known. */
+function backward(node: SymbolNode, state: State): void {
+  const op = opOf(node)
+  const out = state.shapes.get(node)?.[0] ?? null
+  if (op.name === 'FullyConnected') {
+    const data = node.inputs[0]
+    const shape = data === undefined ? null : state.shapeOf(data)
+    if (data !== undefined && shape !== null && out !== null)
+      state.shape(data.node, data.index, shape.with(0, out[0]!))
+    return
+  }
+  if (!alike.test(op.name)) return
+  const operands = /^(LeakyReLU|LayerNorm)$/.test(op.name) ? node.inputs.slice(0, 1) : node.inputs
+  const shapes = [out, ...operands.map((entry) => state.shapeOf(entry))]
+  for (const entry of operands)
+    for (const shape of shapes) state.shape(entry.node, entry.index, shape)
+}
+
+/** Runs `body`; an error of an operator says at which node. */
+function naming<R>(node: SymbolNode, body: () => R): R {
+  try {
+    return body()
+  } catch (e) {
+    if (!(e instanceof MXNetError)) throw e
+    const message = e.message.replace(`[${e.where}] `, '')
+    throw new MXNetError(e.where, `at ${node.name}: ${message}`, { cause: e })
+  }
+}

@@ -1,0 +1,160 @@
+/** How MXNet lists an operator's inputs and outputs in a graph, where that does not follow from our record. */
+
+import type { OpDef } from '../core/op.ts'
+
+type Attrs = { readonly [name: string]: unknown }
+
+interface Listing {
+  /** Names of the results, as `listOutputs` has them; by default one, `output`. */
+  readonly outputs?: (attrs: Attrs) => readonly string[]
+  /** How many results MXNet's files count; by default as many as there are. */
+  readonly counted?: (attrs: Attrs) => number
+  /** The inputs that these attributes call for; by default those that are not optional. */
+  readonly inputs?: (attrs: Attrs) => readonly string[]
+  /** Inputs that the operator keeps up to date by itself: auxiliary states. */
+  readonly aux?: readonly string[]
+  /** `__init__` of variables that are made for inputs. */
+  readonly init?: { readonly [input: string]: string }
+  /** The beginning of names that are made, where it is not the operator's name. */
+  readonly hint?: string
+}
+
+const weighted = {
+  inputs: ({ noBias }: Attrs) =>
+    noBias === true ? ['data', 'weight'] : ['data', 'weight', 'bias'],
+}
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `output${i}`)
+const when = (flag: unknown, name: string): string[] => (flag === true ? [name] : [])
+
+const normalized = {
+  outputs: ({ outputMeanVar }: Attrs) =>
+    outputMeanVar === true ? ['output', 'mean', 'std'] : ['output'],
+  counted: () => 3,
+}
+const batchNorm: Listing = {
+  outputs: ({ outputMeanVar }) => (outputMeanVar === true ? ['output', 'mean', 'var'] : ['output']),
+  counted: () => 3,
+  aux: ['moving_mean', 'moving_var'],
+  init: { moving_mean: '["zero", {}]', moving_var: '["one", {}]' },
+}
+
+const listings: { readonly [op: string]: Listing } = {
+  FullyConnected: weighted,
+  Convolution: weighted,
+  Deconvolution: weighted,
+  SliceChannel: {
+    outputs: ({ numOutputs }) => (numOutputs === 1 ? ['output'] : numbered(numOutputs as number)),
+    hint: 'split',
+  },
+  _split_v2: {
+    outputs: ({ sections, indices }) => {
+      const parts = (sections as number) || ((indices as readonly number[]) ?? []).length
+      return parts === 1 ? ['output'] : numbered(parts)
+    },
+    hint: 'split_v2',
+  },
+  SwapAxis: { hint: 'swapaxes' },
+  BatchNorm: batchNorm,
+  _contrib_SyncBatchNorm: batchNorm,
+  _contrib_BatchNormWithReLU: batchNorm,
+  LayerNorm: normalized,
+  GroupNorm: normalized,
+  InstanceNorm: { counted: () => 3 },
+  L2Normalization: { counted: () => 2 },
+  LRN: { counted: () => 2 },
+  Dropout: { counted: () => 2 },
+  Pooling: { counted: ({ poolType }) => (poolType === 'max' || poolType === undefined ? 2 : 1) },
+  LeakyReLU: {
+    inputs: ({ actType }) => (actType === 'prelu' ? ['data', 'gamma'] : ['data']),
+    counted: ({ actType }) => (actType === 'rrelu' ? 2 : 1),
+    init: { gamma: '["Constant", {"value": 0.25}]' },
+  },
+  RNN: {
+    inputs: ({ mode, useSequenceLength }) => [
+      'data',
+      'parameters',
+      'state',
+      ...when(mode === 'lstm', 'state_cell'),
+      ...when(useSequenceLength, 'sequence_length'),
+    ],
+    outputs: ({ mode, stateOutputs }) => {
+      if (stateOutputs !== true) return ['output']
+      return mode === 'lstm' ? ['output', 'state', 'state_cell'] : ['output', 'state']
+    },
+  },
+  CTCLoss: {
+    inputs: ({ useDataLengths, useLabelLengths }) => [
+      'data',
+      'label',
+      ...when(useDataLengths, 'data_lengths'),
+      ...when(useLabelLengths, 'label_lengths'),
+    ],
+    counted: () => 2,
+  },
+  softmax: { inputs: ({ useLength }) => ['data', ...when(useLength, 'length')] },
+  SequenceMask: sequence(),
+  SequenceLast: sequence(),
+  SequenceReverse: sequence(),
+  topk: {
+    outputs: ({ retTyp }) => (retTyp === 'both' ? ['output0', 'output1'] : ['output']),
+  },
+  moments: { outputs: () => ['mean', 'var'] },
+  _linalg_slogdet: { outputs: () => ['output0', 'output1'] },
+  _linalg_gelqf: { outputs: () => ['output0', 'output1'] },
+  _linalg_syevd: { outputs: () => ['output0', 'output1'] },
+}
+
+function sequence(): Listing {
+  return {
+    inputs: ({ useSequenceLength }) => ['data', ...when(useSequenceLength, 'sequence_length')],
+  }
+}
+
+const nothing: Listing = {}
+const listingOf = (op: OpDef): Listing =>
+  Object.hasOwn(listings, op.name) ? listings[op.name]! : nothing
+
+/** Whether the operator takes any number of arrays. */
+export const isVariadic = (op: OpDef): boolean => op.spec.inputs.some((n) => n.startsWith('...'))
+
+const plain = (name: string): string => name.replace(/^\.\.\./, '').replace(/\?$/, '')
+
+/** Names of the results of an operator with these (full) attributes. */
+export function outputNames(op: OpDef, attrs: Attrs): readonly string[] {
+  return listingOf(op).outputs?.(attrs) ?? ['output']
+}
+
+/** How many results MXNet's files count for an operator. */
+export function countedOutputs(op: OpDef, attrs: Attrs): number {
+  return listingOf(op).counted?.(attrs) ?? outputNames(op, attrs).length
+}
+
+/** Names of the inputs that an operator with these (full) attributes takes; with any number, `arg0`, `arg1` … */
+export function inputNames(op: OpDef, attrs: Attrs, count: number): readonly string[] {
+  if (isVariadic(op)) return Array.from({ length: count }, (_, i) => `arg${i}`)
+  const all = op.spec.inputs.map(plain)
+  const own =
+    listingOf(op).inputs?.(attrs) ?? all.filter((_, i) => !op.spec.inputs[i]!.endsWith('?'))
+  return count > own.length ? all.slice(0, count) : own
+}
+
+/** The inputs that an operator keeps up to date by itself. */
+export const auxNames = (op: OpDef): readonly string[] => listingOf(op).aux ?? []
+
+/** The initializer of a variable that is made for an input, or undefined. */
+export const initOf = (op: OpDef, input: string): string | undefined => listingOf(op).init?.[input]
+
+/** The beginning of a name made for a result: `fullyconnected`. */
+export const hintOf = (op: OpDef): string => listingOf(op).hint ?? op.name.toLowerCase()
+
+/** An operator's inputs at the places of its record, from those that a file lists; null where one is missing. */
+export function arrange<T>(op: OpDef, attrs: Attrs, given: readonly T[]): (T | null)[] {
+  if (isVariadic(op)) return [...given]
+  const names = inputNames(op, attrs, given.length)
+  const places: (T | null)[] = []
+  given.forEach((value, i) => {
+    const at = op.spec.inputs.findIndex((n) => plain(n) === names[i])
+    places[at < 0 ? i : at] = value
+  })
+  return Array.from(places, (value) => value ?? null)
+}

@@ -1,0 +1,69 @@
+/** Running a symbol: its operators applied to tensors, one after the other, whatever interpreter is in force. */
+
+import { fail } from '../base/error.ts'
+import { applyAll } from '../core/apply.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { infer, isOpen } from './infer.ts'
+import { arrange } from './listing.ts'
+import { type Entry, nodesOf, type SymbolNode } from './node.ts'
+
+/** A graph ready to run: its nodes in order, and when each value is read for the last time. */
+export class Program {
+  readonly #heads: readonly Entry[]
+  readonly #nodes: readonly SymbolNode[]
+  readonly #open: readonly SymbolNode[]
+  /** Nodes whose values are not read after the node of this place. */
+  readonly #ends: readonly SymbolNode[][]
+
+  constructor(heads: readonly Entry[]) {
+    this.#heads = heads
+    this.#nodes = nodesOf(heads)
+    this.#open = this.#nodes.filter(isOpen)
+    const last = new Map<SymbolNode, number>()
+    this.#nodes.forEach((node, i) => {
+      for (const entry of node.inputs) last.set(entry.node, i)
+    })
+    const kept = new Set(heads.map((head) => head.node))
+    const ends: SymbolNode[][] = this.#nodes.map(() => [])
+    for (const [node, i] of last) if (!kept.has(node)) ends[i]!.push(node)
+    this.#ends = ends
+  }
+
+  /** The variables, in the order in which they are read. */
+  get variables(): SymbolNode[] {
+    return this.#nodes.filter((node) => node.op === null)
+  }
+
+  /** The outputs for values of the variables. */
+  run(value: (variable: SymbolNode) => Tensor): Tensor[] {
+    const values = new Map<SymbolNode, readonly Tensor[]>()
+    const read = ({ node, index }: Entry): Tensor => values.get(node)![index]!
+    const sizes = this.#open.length === 0 ? null : this.#sizes(value)
+    this.#nodes.forEach((node, i) => {
+      if (node.op === null) values.set(node, [value(node)])
+      else {
+        const { attrs } = node.op.bind(node.values).bound
+        const inputs = arrange(node.op, attrs, node.inputs.map(read))
+        const shape = sizes?.get(node)
+        const given = shape === undefined ? node.values : { ...node.values, shape }
+        values.set(node, applyAll(node.op, inputs, given))
+      }
+      for (const dead of this.#ends[i]!) values.delete(dead)
+    })
+    return this.#heads.map(read)
+  }
+
+  /** Shapes of arrays that are made inside the graph and take their sizes from what reads them. */
+  #sizes(value: (variable: SymbolNode) => Tensor): Map<SymbolNode, readonly number[]> {
+    const shapes = Object.fromEntries(this.variables.map((v) => [v.name, value(v).shape]))
+    const found = infer(this.#heads, shapes, {})
+    return new Map(
+      this.#open.map((node) => {
+        const shape = found.shapes.get(node)?.[0]
+        if (!shape || shape.includes(-1))
+          fail('symbol', `the shape of ${node.name} is not told by what reads it`)
+        return [node, shape] as const
+      }),
+    )
+  }
+}

@@ -1,0 +1,94 @@
+/** Attributes as text: our spelling and values to MXNet's, and back. */
+
+import { fail } from '../base/error.ts'
+import type { OpDef } from '../core/op.ts'
+import { isVariadic } from './listing.ts'
+
+/** MXNet's spelling of an attribute: `numHidden` is `num_hidden`; single letters keep their case. */
+export const wireName = (name: string): string =>
+  name.length === 1 ? name : name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
+
+const spellings = new WeakMap<OpDef, Map<string, string>>()
+
+/** Our spelling of an attribute in a file, or undefined when the operator has none of that name. */
+function ownName(op: OpDef, key: string): string | undefined {
+  let names = spellings.get(op)
+  if (names === undefined) {
+    names = new Map(Object.keys(op.schema).map((name) => [wireName(name), name]))
+    spellings.set(op, names)
+  }
+  return names.get(key)
+}
+
+/** What only tells MXNet's devices how to compute; kept in files and otherwise passed over. */
+const tuning = new Set([
+  'ctx',
+  'cudnn_algo_bwd_data',
+  'cudnn_algo_bwd_filter',
+  'cudnn_algo_fwd',
+  'cudnn_algo_verbose',
+  'cudnn_deterministic',
+  'cudnn_off',
+  'cudnn_tensor_core',
+  'cudnn_tune',
+  'forward_stype',
+  'num_args',
+  'sparse_grad',
+  'workspace',
+])
+
+/** Whether an attribute is an annotation rather than the operator's. */
+export const isAnnotation = (key: string): boolean => key.startsWith('__') && key.endsWith('__')
+
+/** The text of values given to an operator; defaults that were not given are left out. */
+export function formatAttrs(
+  op: OpDef,
+  values: { readonly [name: string]: unknown },
+  count: number,
+): Map<string, string> {
+  const texts = new Map<string, string>()
+  for (const [name, value] of Object.entries(values)) {
+    const { normalize, format } = op.schema[name]!
+    texts.set(wireName(name), format(normalize(value)))
+  }
+  if (isVariadic(op) && !Object.hasOwn(op.schema, 'numArgs')) texts.set('num_args', String(count))
+  return texts
+}
+
+/** An operator's attributes from text; annotations are passed over, other unknown names are errors. */
+export function parseAttrs(
+  where: string,
+  op: OpDef,
+  texts: ReadonlyMap<string, string>,
+): { readonly [name: string]: unknown } {
+  const values: { [name: string]: unknown } = {}
+  for (const [key, text] of texts) {
+    if (isAnnotation(key)) continue
+    const name = ownName(op, key)
+    if (name === undefined) {
+      if (tuning.has(key)) continue
+      const known = Object.keys(op.schema).map(wireName)
+      fail(
+        where,
+        `${op.name} has no attribute ${key}: ${known.length > 0 ? `it has ${known.join(', ')}` : 'it has none'}`,
+      )
+    }
+    const a = op.schema[name]!
+    const value = a.parse(text.trim())
+    if (value === undefined) fail(where, `${key} of ${op.name} is '${text}': it must be ${a.wants}`)
+    values[name] = value
+  }
+  return values
+}
+
+/** A shape in a file, `(64, 0)`: 0 and -1 stand for sizes not known. Null when the text is none. */
+export function parseShape(text: string): readonly number[] | null {
+  const match = /^[([]\s*((?:-?\d+L?\s*,\s*)*(?:-?\d+L?\s*)?)[)\]]$/.exec(text.trim())
+  if (match === null) return null
+  const parts = match[1]!.split(',').map((p) => p.trim().replace(/L$/, ''))
+  return parts.filter((p) => p !== '').map(Number)
+}
+
+/** A shape as text. */
+export const formatTuple = (shape: readonly number[]): string =>
+  shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
