@@ -2,6 +2,7 @@
 
 import type { DType } from '../base/dtype.ts'
 import type { Shape } from '../base/shape.ts'
+import type { Tensor } from './tensor.ts'
 
 /** Options of reductions. */
 export interface ReduceOptions {
@@ -19,8 +20,11 @@ export interface ArgOptions {
   readonly keepdims?: boolean
 }
 
-/** One index: a position, a slice `'start:stop:step'`, `'...'` for the axes not named, null for a new axis. */
-export type BasicKey = number | string | null
+/**
+ * One index: a position, a slice `'start:stop:step'`, `'...'` for the axes not named, null for a new axis, an array of
+ * positions (negative ones count from the end, those outside clip), or a bool array that stands for the axes of its shape.
+ */
+export type IndexKey = number | string | null | Tensor
 
 /** Methods shared by NDArray and Sym. Each is the operator function of the same name with `this` as first input. */
 export interface TensorMethods {
@@ -115,8 +119,8 @@ export interface TensorMethods {
   argmin(options?: ArgOptions): this
   argmaxChannel(): this
 
-  /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis. */
-  at(...key: BasicKey[]): this
+  /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis, arrays. */
+  at(...key: IndexKey[]): this
   astype(dtype: DType): this
   reshape(shape: Shape | number, options?: { readonly reverse?: boolean }): this
   reshapeLike(rhs: this): this

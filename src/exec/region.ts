@@ -1,4 +1,4 @@
-/** Writing a region of an array in place: the one kernel that changes part of a block. */
+/** Writing a region of an array, or elements at places, in place: the kernels that change part of a block. */
 
 import type { Backend, Compiled } from '../backend/backend.ts'
 import { Cache } from '../base/cache.ts'
@@ -6,7 +6,13 @@ import { isFloat, itemSize } from '../base/dtype.ts'
 import { rowMajor } from '../base/shape.ts'
 import { broadcast, type View } from '../base/view.ts'
 import { cast, load, param } from '../prim/expr.ts'
-import { kernelKey, type LoopKernel, type Operand } from '../prim/kernel.ts'
+import {
+  type Kernel,
+  kernelKey,
+  type LoopKernel,
+  type Operand,
+  type ScatterKernel,
+} from '../prim/kernel.ts'
 import { type DeviceArray, Layout } from './array.ts'
 
 /** Writes `value`, broadcast and cast, to the elements of `target` that `region` names (a view of its block). */
@@ -45,10 +51,42 @@ export function writeElements(
   )
 }
 
+/**
+ * Sets the elements of a dense array at row-major places (int32, inside it) to `value`, broadcast to the shape of the
+ * places and cast; of several values for one place the last stays.
+ */
+export function scatterElements(
+  target: DeviceArray,
+  places: DeviceArray,
+  value: DeviceArray | number,
+): void {
+  const { backend } = target.storage.device
+  const { dtype } = target
+  const dims = places.shape
+  const operand = (array: DeviceArray, view: View): Operand => ({
+    dtype: array.dtype,
+    strides: view.strides,
+    offset: view.offset,
+  })
+  const arrays = typeof value === 'number' ? [places] : [places, value]
+  for (const array of arrays) array.storage.check('NDArray')
+  const kernel: ScatterKernel = {
+    kind: 'scatter',
+    dims,
+    inputs: arrays.map((array) => operand(array, broadcast(array.layout, dims))),
+    output: { dtype, strides: dims.map(() => 0), offset: 0 },
+    at: [{ index: load(0, 'int32'), size: target.size, stride: 1 }],
+    value: typeof value === 'number' ? numberOf(dtype) : cast(load(1, value.dtype), dtype),
+    op: 'set',
+  }
+  const addresses = [...arrays, target].map((array) => array.storage.address)
+  compiledFor(backend, kernel).run(addresses, typeof value === 'number' ? [value] : [])
+}
+
 const compiled = new WeakMap<Backend, Cache<string, Compiled>>()
 const cacheLimit = 512
 
-function compiledFor(backend: Backend, kernel: LoopKernel): Compiled {
+function compiledFor(backend: Backend, kernel: Kernel): Compiled {
   let known = compiled.get(backend)
   if (known === undefined) {
     known = new Cache(cacheLimit)

@@ -7,7 +7,7 @@ import { decodeHalves, halfFormat } from '../base/half.ts'
 import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
 import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
-import type { BasicKey } from '../core/methods.ts'
+import type { IndexKey } from '../core/methods.ts'
 import { installMover } from '../core/reverse.ts'
 import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
@@ -165,13 +165,31 @@ export class NDArray extends DeviceArray {
     return share(this) as NDArray
   }
 
-  /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis. */
-  override at(...key: BasicKey[]): this {
+  /**
+   * Elements by index, one an axis: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis,
+   * arrays of positions (which broadcast together), and bool arrays, which stand for as many axes as they have.
+   *
+   * @throws MXNetError for numbers out of range; positions in arrays clip.
+   * @example
+   * const x = nd.array([[1, 2], [3, 4], [5, 6]])
+   * await x.at(nd.array([2, 0]), '::-1').asArray() // => [[6, 5], [2, 1]]
+   * @see MXNet `NDArray.__getitem__`
+   */
+  override at(...key: IndexKey[]): this {
     return readRegion(this, key) as this
   }
 
-  /** Writes a value (number or array, broadcast and cast) to the region that `key` names; value first. */
-  set(value: NDArray | number, ...key: BasicKey[]): this {
+  /**
+   * Writes a value (number or array, broadcast and cast) to the elements that `key` names, as in `at`; value first.
+   * Where arrays name an element twice, the last value stays.
+   *
+   * @throws MXNetError when the value does not fit, and while the array is part of a recorded computation.
+   * @example
+   * const x = nd.zeros([2, 2])
+   * await x.set(7, nd.array([1]), 0).asArray() // => [[0, 0], [7, 0]]
+   * @see MXNet `NDArray.__setitem__`
+   */
+  set(value: NDArray | number, ...key: IndexKey[]): this {
     writeRegion(this, value, key)
     return this
   }
