@@ -3,6 +3,7 @@
 import * as randomArrays from './random.ts'
 
 export * from '../ops/index.ts'
+export * as linalg from '../ops/linalg.ts'
 export { arange, array, empty, eye, full, linspace, ones, zeros } from './creation.ts'
 export { load, loadFromBuffer, save, saveToBuffer } from './files.ts'
 export { NDArray } from './ndarray.ts'

@@ -17,6 +17,25 @@ export * from './dense.ts'
 export * from './elementary.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
 export {
+  det as linalgDet,
+  extractdiag as linalgExtractdiag,
+  extracttrian as linalgExtracttrian,
+  gelqf as linalgGelqf,
+  gemm as linalgGemm,
+  gemm2 as linalgGemm2,
+  inverse as linalgInverse,
+  makediag as linalgMakediag,
+  maketrian as linalgMaketrian,
+  potrf as linalgPotrf,
+  potri as linalgPotri,
+  slogdet as linalgSlogdet,
+  sumlogdiag as linalgSumlogdiag,
+  syevd as linalgSyevd,
+  syrk as linalgSyrk,
+  trmm as linalgTrmm,
+  trsm as linalgTrsm,
+} from './linalg.ts'
+export {
   broadcastAxis,
   broadcastLike,
   broadcastTo,

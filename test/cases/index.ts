@@ -4,6 +4,7 @@ import { binaryRows } from './binary.ts'
 import { creationRows } from './creation.ts'
 import { denseRows } from './dense.ts'
 import { indexingRows } from './indexing.ts'
+import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
@@ -22,5 +23,6 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...linalgRows,
   ...windowRows,
 ]

@@ -350,7 +350,15 @@ export function checkStrides(row: Row, dtype: DType, context: Context): void {
     const inputs = inputsOf(row, c, dtype, at)
     const attrs = c.attrs as Attrs | undefined
     const compare = (arrays: readonly NDArray[], dense: readonly NDArray[], how: string): void => {
-      const want = call(opOf(row), dense, attrs, context)
+      let want: NDArray[]
+      try {
+        want = call(opOf(row), dense, attrs, context)
+      } catch (e) {
+        // Rows that are all the same may have no answer (singular matrices), then in any arrangement.
+        if (how !== 'repeated' || !(e instanceof MXNetError)) throw e
+        expect(() => call(opOf(row), arrays, attrs, context)).toThrow(MXNetError)
+        return
+      }
       const got = call(opOf(row), arrays, attrs, context)
       got.forEach((g, k) =>
         expectClose(take(g), take(want[k]!), tolerance, `${name(row, c)} ${how}`),

@@ -2,12 +2,22 @@
 
 import type { DType, TypedArray } from '../../base/dtype.ts'
 import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
+import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import type { Elements, Routine } from './routine.ts'
 import { scan } from './scan.ts'
 import { argsort } from './sort.ts'
 
 /** The routines, under the names that `call` kernels use. */
-export const routines = { argsort, scan } satisfies Record<string, Routine>
+export const routines = {
+  argsort,
+  scan,
+  potrf,
+  trsm,
+  gelqf,
+  syevd,
+  inverse,
+  slogdet,
+} satisfies Record<string, Routine>
 
 /** The name of a routine. */
 export type RoutineName = keyof typeof routines
