@@ -1,10 +1,12 @@
 /** Conformance: the suite that every backend must pass, judged by the reference backend. */
 
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
 import { createReferenceBackend } from '../../src/backend/reference/reference.ts'
+import type { DType } from '../../src/base/dtype.ts'
+import { MXNetError } from '../../src/base/error.ts'
 import { type Kernel, kernelKey } from '../../src/prim/kernel.ts'
-import { type Data, execute, expectNear, type Tolerance } from './kernels.ts'
+import { type Data, execute, expectNear, kernelTypes, type Tolerance } from './kernels.ts'
 import { callSuite } from './suites/call.ts'
 import { loopSuite } from './suites/loops.ts'
 import { memorySuite } from './suites/memory.ts'
@@ -17,6 +19,8 @@ import { castSuite, scalarSuite } from './suites/scalar.ts'
 export interface Rig {
   readonly backend: Backend
   readonly reference: Backend
+  /** Dtypes that the backend refuses: a kernel that has one must not compile, and its error must name it. */
+  readonly lacks: readonly DType[]
   /** A test, unless the backend's list of skips names it. */
   test(name: string, body: () => void | Promise<void>): void
   /** Runs a kernel on both backends; outputs must agree, what is between their elements included. */
@@ -37,12 +41,31 @@ export interface Skip {
   readonly tests: readonly string[]
 }
 
+const suites = {
+  memory: memorySuite,
+  scalar: scalarSuite,
+  cast: castSuite,
+  loop: loopSuite,
+  reduce: reduceSuite,
+  contract: contractSuite,
+  scatter: scatterSuite,
+  call: callSuite,
+  property: propertySuite,
+}
+
 /** Declares the suite for one backend. */
 export function conformance(
   name: string,
   makeBackend: () => Backend | Promise<Backend>,
-  skip: readonly Skip[] = [],
+  options: {
+    readonly skip?: readonly Skip[]
+    /** Dtypes that the backend refuses. */
+    readonly lacks?: readonly DType[]
+    /** Parts of the suite that are run; all by default. */
+    readonly parts?: readonly (keyof typeof suites)[]
+  } = {},
 ): void {
+  const { skip = [], lacks = [], parts = Object.keys(suites) as (keyof typeof suites)[] } = options
   const matches = (pattern: string, title: string): boolean =>
     pattern.endsWith('*') ? title.startsWith(pattern.slice(0, -1)) : title === pattern
   let backend: Backend | undefined
@@ -53,12 +76,19 @@ export function conformance(
       return backend!
     },
     reference,
+    lacks,
     test(title, body) {
       const reason = skip.find((s) => s.tests.some((t) => matches(t, title)))?.reason
       if (reason === undefined) test(title, body)
       else test.skip(`${title} (${reason})`, body)
     },
     async compare(kernel, blocks, { params = [], tolerance = 'exact', note } = {}) {
+      const lacking = kernelTypes(kernel).filter((t) => lacks.includes(t))
+      if (lacking.length > 0) {
+        expect(() => backend!.compile(kernel)).toThrow(MXNetError)
+        expect(() => backend!.compile(kernel)).toThrow(new RegExp(lacking.join('|')))
+        return
+      }
       const expected = await execute(reference, kernel, blocks, params)
       const actual = await execute(backend!, kernel, blocks, params)
       expected.forEach((e, j) => {
@@ -78,15 +108,7 @@ export function conformance(
       backend = await makeBackend()
       before = backend.memory().live
     })
-    describe('memory', () => memorySuite(rig))
-    describe('scalar', () => scalarSuite(rig))
-    describe('cast', () => castSuite(rig))
-    describe('loop', () => loopSuite(rig))
-    describe('reduce', () => reduceSuite(rig))
-    describe('contract', () => contractSuite(rig))
-    describe('scatter', () => scatterSuite(rig))
-    describe('call', () => callSuite(rig))
-    describe('property', () => propertySuite(rig))
+    for (const part of parts) describe(part, () => suites[part](rig))
     afterAll(async () => {
       await backend?.sync()
       const { live } = backend!.memory()

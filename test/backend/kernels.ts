@@ -3,7 +3,7 @@
 import type { Backend } from '../../src/backend/backend.ts'
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../../src/base/dtype.ts'
 import { rowMajor, type Shape, sizeOf } from '../../src/base/shape.ts'
-import type { Expr } from '../../src/prim/expr.ts'
+import { acc, cast, type Expr, linearize, load, rewrite } from '../../src/prim/expr.ts'
 import {
   type Kernel,
   kernelOperands,
@@ -120,6 +120,55 @@ export function mapKernel(
 /** Operands of a kernel that are written. */
 export function outputCount(kernel: Kernel): number {
   return kernel.kind === 'loop' ? kernel.outputs.length : 1
+}
+
+/** The expressions of a kernel. */
+function kernelExprs(kernel: Kernel): readonly Expr[] {
+  switch (kernel.kind) {
+    case 'loop':
+      return [...kernel.body, ...kernel.epilogue]
+    case 'contract':
+    case 'conv':
+      return [kernel.epilogue]
+    case 'call':
+    case 'pool':
+      return []
+    case 'scatter':
+      return [kernel.value, ...kernel.at.map((a) => a.index)]
+    default:
+      return kernel satisfies never
+  }
+}
+
+/** Every dtype in a kernel: of operands and of the values it computes. */
+export function kernelTypes(kernel: Kernel): DType[] {
+  const values = linearize(kernelExprs(kernel)).nodes.map((n) => n.expr.dtype)
+  const own = 'dtype' in kernel ? [kernel.dtype] : []
+  return [...new Set([...kernelOperands(kernel).map((o) => o.dtype), ...values, ...own])]
+}
+
+const narrowType = (dtype: DType): DType =>
+  dtype === 'float64' ? 'float32' : dtype === 'int64' ? 'int32' : dtype
+
+/** The same loop nest with float64 as float32 and int64 as int32. */
+export function narrowed(kernel: LoopKernel): LoopKernel {
+  const operand = (o: Operand): Operand => ({ ...o, dtype: narrowType(o.dtype) })
+  const expr = (root: Expr): Expr =>
+    rewrite(root, (e) => {
+      const dtype = narrowType(e.dtype)
+      if (dtype === e.dtype) return undefined
+      if (e.kind === 'load') return load(e.input, dtype)
+      if (e.kind === 'acc') return acc(e.slot, dtype)
+      if (e.kind === 'cast') return cast(e.arg, dtype)
+      return { ...e, dtype } as Expr
+    })
+  return {
+    ...kernel,
+    inputs: kernel.inputs.map(operand),
+    outputs: kernel.outputs.map(operand),
+    body: kernel.body.map(expr),
+    epilogue: kernel.epilogue.map(expr),
+  }
 }
 
 /** Bytes of data. */

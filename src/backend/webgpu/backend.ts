@@ -1,0 +1,263 @@
+/** The WebGPU backend: kernels as WGSL shaders over heaps in GPU buffers, launched in batches. */
+
+import { Cache } from '../../base/cache.ts'
+import { dtypeInfo, itemSize, type TypedArray } from '../../base/dtype.ts'
+import { fail, MXNetError } from '../../base/error.ts'
+import { param } from '../../prim/expr.ts'
+import { type CallKernel, type Kernel, kernelKey, type LoopKernel } from '../../prim/kernel.ts'
+import { runRoutine } from '../../prim/routines/index.ts'
+import type { Backend, Compiled } from '../backend.ts'
+import { contractRoutine } from './contract.ts'
+import { type Counters, GpuDevice } from './device.ts'
+import { checkOperands } from './domain.ts'
+import { Launcher } from './launcher.ts'
+import { WorkLine } from './line.ts'
+import { mapRoutine } from './map.ts'
+import { AddressSpace, placeOf, regionOf } from './memory.ts'
+import { reduceRoutine } from './reduce.ts'
+import type { Routine } from './routine.ts'
+import { scatterRoutine } from './scatter.ts'
+import { convRoutine, poolRoutine } from './window.ts'
+
+/** Settings of the backend. */
+export interface WebGpuOptions {
+  /** Whether maps move four elements at once; by default on every GPU but not on processors that play one. */
+  readonly vectors?: boolean
+  /** Bytes that all arrays together may take. */
+  readonly limit?: number
+}
+
+/** The backend, and what is particular to a GPU. */
+export interface WebGpuBackend extends Backend {
+  ready(): Promise<void>
+  counters(): Counters
+  /** Bytes that all arrays together may take. */
+  readonly total: number
+  /** Gives back buffers that are kept for later. */
+  emptyCache(): void
+  /** Gives the device back; everything that waits for it fails. */
+  destroy(): void
+}
+
+const routineLimit = 4096
+const noCounts: Counters = { launches: 0, submits: 0, pipelines: 0, bindGroups: 0, buffers: 0 }
+const storeByte: LoopKernel = {
+  kind: 'loop',
+  dims: [],
+  parallel: 0,
+  inputs: [],
+  outputs: [{ dtype: 'uint8', strides: [], offset: 0 }],
+  body: [param(0, 'uint8')],
+  reduce: [],
+  epilogue: [],
+}
+
+/**
+ * Makes a backend for the device that `open` finds. Work may be given at once and waits for the device; when there is
+ * none, reads, `sync` and `ready` fail with the error of `open`. `name` is the context that errors name.
+ */
+export function createWebGpuBackend(
+  open: () => Promise<GPUAdapter>,
+  name = 'gpu(0)',
+  options: WebGpuOptions = {},
+): WebGpuBackend {
+  return new WebGpu(open, name, options)
+}
+
+class WebGpu implements WebGpuBackend {
+  readonly name = 'webgpu'
+  readonly canBlock = false
+  readonly #context: string
+  readonly #options: WebGpuOptions
+  readonly #space: AddressSpace
+  readonly #routines = new Cache<string, Compiled>(routineLimit)
+  readonly #line: WorkLine<GpuDevice>
+  #vectors = false
+
+  constructor(open: () => Promise<GPUAdapter>, name: string, options: WebGpuOptions) {
+    this.#context = name
+    this.#options = options
+    this.#space = new AddressSpace(name, options.limit)
+    this.#line = new WorkLine(this.#start(open), (gpu, error) => gpu.note(error))
+  }
+
+  async #start(open: () => Promise<GPUAdapter>): Promise<GpuDevice> {
+    try {
+      const adapter = await open()
+      const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } =
+        adapter.limits
+      const device = await adapter.requestDevice({
+        requiredLimits: {
+          maxBufferSize,
+          maxStorageBufferBindingSize,
+          maxStorageBuffersPerShaderStage,
+        },
+      })
+      this.#space.start(Math.min(maxBufferSize, maxStorageBufferBindingSize))
+      this.#vectors = this.#options.vectors ?? !adapter.info.isFallbackAdapter
+      return new GpuDevice(device, this.#context, this.#space)
+    } catch (cause) {
+      if (cause instanceof MXNetError) throw cause
+      const reason = (cause as Error).message
+      throw new MXNetError(this.#context, `the GPU does not start: ${reason}`, { cause })
+    }
+  }
+
+  async ready(): Promise<void> {
+    await this.#line.started
+  }
+
+  alloc(bytes: number): number {
+    return this.#space.alloc(bytes)
+  }
+
+  free(address: number): void {
+    this.#space.free(address)
+  }
+
+  memory() {
+    return { live: this.#space.live, reserved: this.#space.reserved }
+  }
+
+  get total(): number {
+    return this.#space.total
+  }
+
+  counters(): Counters {
+    return { ...(this.#line.device?.counters ?? noCounts) }
+  }
+
+  emptyCache(): void {
+    this.#line.give((gpu) => gpu.trim())
+  }
+
+  destroy(): void {
+    this.#line.give((gpu) => gpu.device.destroy())
+  }
+
+  write(address: number, source: Uint8Array): void {
+    // Whole words go as they are; bytes beside them share words with others.
+    const first = Math.min((4 - (address % 4)) % 4, source.length)
+    const last = first + Math.floor((source.length - first) / 4) * 4
+    if (last > first) {
+      const start = address + first
+      const words = source.subarray(first, last)
+      const kept = this.#line.open ? words : words.slice()
+      this.#line.give((gpu) => gpu.write(regionOf(start), placeOf(start), kept))
+    }
+    for (const [from, to] of [
+      [0, first],
+      [last, source.length],
+    ] as const) {
+      for (let i = from; i < to; i++) this.compile(storeByte).run([address + i], [source[i]!])
+    }
+  }
+
+  read(address: number, bytes: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#line.started.catch(reject)
+      this.#line.give((gpu) => readBytes(gpu, address, bytes).then(resolve, reject))
+    })
+  }
+
+  readSync(): Uint8Array {
+    return fail(this.#context, 'a GPU cannot be waited for in place: use await asTypedArray()')
+  }
+
+  async sync(): Promise<void> {
+    await this.#line.started
+    await new Promise<void>((resolve, reject) => {
+      this.#line.give((gpu) => gpu.done().then(resolve, reject))
+    })
+  }
+
+  compile(kernel: Kernel): Compiled {
+    return this.#routines.get(kernelKey(kernel), () =>
+      kernel.kind === 'call' ? this.#call(kernel) : this.#compiled(kernel),
+    )
+  }
+
+  #compiled(kernel: Exclude<Kernel, CallKernel>): Compiled {
+    // Whether four lanes pay is known once the device is; what cannot be compiled must be said at once.
+    let routine = this.#routine(kernel)
+    let vectors = this.#vectors
+    let launchers = routine.stages.map((s) => new Launcher(s))
+    return {
+      run: (addresses, params) => {
+        if (vectors !== this.#vectors) {
+          vectors = this.#vectors
+          routine = this.#routine(kernel)
+          launchers = routine.stages.map((s) => new Launcher(s))
+        }
+        const temporaries = routine.temporaries.map(({ bytes, clear }) => {
+          const at = this.alloc(bytes)
+          if (clear) this.#line.give((gpu) => gpu.clear(regionOf(at), placeOf(at), bytes))
+          return at
+        })
+        for (const launcher of launchers) {
+          this.#line.give(launcher.bind(addresses, temporaries, params))
+        }
+        for (const address of temporaries) this.free(address)
+      },
+    }
+  }
+
+  #routine(kernel: Exclude<Kernel, CallKernel>): Routine {
+    switch (kernel.kind) {
+      case 'loop':
+        return kernel.reduce.length > 0
+          ? reduceRoutine(kernel)
+          : mapRoutine(kernel, { vectors: this.#vectors })
+      case 'contract':
+        return contractRoutine(kernel)
+      case 'scatter':
+        return scatterRoutine(kernel)
+      case 'conv':
+        return convRoutine(kernel)
+      case 'pool':
+        return poolRoutine(kernel)
+      default:
+        return kernel satisfies never
+    }
+  }
+
+  /** Routines run on the processor: the line is held until their inputs have come and their output has gone. */
+  #call({ routine, numbers, inputs, output }: CallKernel): Compiled {
+    const blocks = [...inputs, output]
+    checkOperands(blocks)
+    const dtypes = blocks.map((b) => b.dtype)
+    return {
+      run: (addresses) => {
+        const places = blocks.map((b, i) => addresses[i]! + b.offset * itemSize(b.dtype))
+        this.#line.hold(async (gpu) => {
+          const given = await Promise.all(
+            inputs.map(({ dtype, size }, i) => readElements(gpu, places[i]!, dtype, size)),
+          )
+          const result = new (dtypeInfo(output.dtype).array)(output.size)
+          runRoutine(routine, [...given, result], dtypes, numbers)
+          const { buffer, byteOffset, byteLength } = result
+          return () => this.write(places.at(-1)!, new Uint8Array(buffer, byteOffset, byteLength))
+        })
+      },
+    }
+  }
+}
+
+/** Bytes from anywhere, read as the words around them. */
+async function readBytes(gpu: GpuDevice, address: number, bytes: number): Promise<Uint8Array> {
+  if (bytes === 0) return new Uint8Array(0)
+  const start = address - (address % 4)
+  const count = Math.ceil((address + bytes - start) / 4) * 4
+  const words = await gpu.read(regionOf(start), placeOf(start), count)
+  return words.length === bytes ? words : words.slice(address - start, address - start + bytes)
+}
+
+async function readElements(
+  gpu: GpuDevice,
+  address: number,
+  dtype: CallKernel['output']['dtype'],
+  size: number,
+): Promise<TypedArray> {
+  const { buffer } = await readBytes(gpu, address, size * itemSize(dtype))
+  return new (dtypeInfo(dtype).array)(buffer, 0, size)
+}

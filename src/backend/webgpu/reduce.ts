@@ -1,0 +1,369 @@
+/** Reductions as shaders: an invocation a result, a workgroup a result, or several workgroups and a second pass. */
+
+import { type DType, dtypeInfo, itemSize } from '../../base/dtype.ts'
+import { rowMajor, sizeOf } from '../../base/shape.ts'
+import { acc, type Expr, load, renameInputs, rewrite, someNode } from '../../prim/expr.ts'
+import type { LoopKernel, Operand, ReduceOp } from '../../prim/kernel.ts'
+import { binaryText, emit, type Leaves } from './code.ts'
+import {
+  checkOperands,
+  coordinates,
+  type Domain,
+  domainOf,
+  gathered,
+  guarded,
+  indexText,
+} from './domain.ts'
+import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
+import { isReal, literal, Shader, type Situation, valueType } from './shader.ts'
+
+/** Invocations of a workgroup that computes results one each. */
+const loneSize = 64
+/** Invocations that share one result. */
+const teamSizes = [64, 128, 256] as const
+/** Terms from which on, with few results, workgroups share a result by way of memory. */
+const splitFrom = 16384
+/** Terms that a share of a split reduction has at least. */
+const shareSize = 2048
+
+/** Compiles a loop nest with reductions. */
+export function reduceRoutine(kernel: LoopKernel): Routine {
+  const operands = [...kernel.inputs, ...kernel.outputs]
+  checkOperands(operands)
+  if (kernel.dims.slice(0, kernel.parallel).includes(0)) return idle
+  const split = splitReduction(kernel)
+  if (split !== null) return split
+  const domain = domainOf(kernel)
+  return single(operands, (situation) => reduceSource(kernel.reduce, domain, situation))
+}
+
+/** Invocations that share a result: 1 where there are many results or few terms. */
+function teamOf({ dims, parallel, operands, inputs }: Domain): number {
+  const results = sizeOf(dims.slice(0, parallel))
+  const terms = sizeOf(dims.slice(parallel))
+  const rows = operands.slice(0, inputs).some((o) => o.strides[dims.length - 1] === 1)
+  if (terms <= (rows ? 128 : 512) || (results >= 4096 && (terms <= 512 || !rows))) return 1
+  return teamSizes.find((size) => size * 8 >= terms) ?? teamSizes[2]
+}
+
+/** The state of one accumulator: a value, and for argmax and argmin the position (-1 before the first). */
+class Accumulator {
+  readonly shader: Shader
+  readonly op: ReduceOp
+  readonly dtype: DType
+  readonly slot: number
+
+  constructor(shader: Shader, op: ReduceOp, dtype: DType, slot: number) {
+    this.shader = shader
+    this.op = op
+    this.dtype = dtype
+    this.slot = slot
+  }
+
+  get positional(): boolean {
+    return this.op === 'argmax' || this.op === 'argmin'
+  }
+
+  get declaration(): string {
+    const { slot, dtype, shader } = this
+    const first = this.positional
+      ? `${valueType(dtype, 1)}()`
+      : literal(shader, neutral(this.op, dtype), dtype, 1)
+    return `var a${slot} = ${first};${this.positional ? ` var p${slot} = -1i;` : ''}`
+  }
+
+  /** Takes in a value; `position` is its number among the terms, i32. */
+  take(value: string, position: string): string {
+    const { op, slot, dtype, shader } = this
+    if (!this.positional) {
+      const combine = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
+      const next = binaryText(shader, combine[op as 'sum'], `a${slot}`, value, dtype)
+      return `a${slot} = ${next};`
+    }
+    if (!isReal(dtype)) return this.#replace(value, position, false)
+    // A NaN counts in the first place only, and is beaten by nothing there.
+    const best = literal(shader, op === 'argmax' ? Infinity : -Infinity, 'float32', 1)
+    const isnan = shader.use('isnan', 1)
+    return `if (!${isnan}(${value}) || ${position} == 0i) {
+    let key = select(${value}, ${best}, ${isnan}(${value}));
+    ${this.#replace('key', position, false)}
+  }`
+  }
+
+  /** Becomes another candidate where that is better; among equals the first counts when they come in no order. */
+  #replace(value: string, position: string, unordered: boolean): string {
+    const { slot, dtype } = this
+    const number = (text: string): string => (dtype === 'bool' ? `u32(${text})` : text)
+    const sign = this.op === 'argmax' ? '>' : '<'
+    const better = `${number(value)} ${sign} ${number(`a${slot}`)}`
+    const earlier = unordered
+      ? ` || (${number(value)} == ${number(`a${slot}`)} && ${position} < p${slot})`
+      : ''
+    return `if (p${slot} < 0i || ${better}${earlier}) { a${slot} = ${value}; p${slot} = ${position}; }`
+  }
+
+  /** Takes in another accumulator, whose state is in these texts. */
+  merge(value: string, position: string): string {
+    if (!this.positional) return this.take(value, '0i')
+    return `if (${position} >= 0i) { ${this.#replace(value, position, true)} }`
+  }
+
+  /** The accumulator's value in an epilogue. */
+  get result(): string {
+    return this.positional ? `max(p${this.slot}, 0i)` : `a${this.slot}`
+  }
+}
+
+function neutral(op: ReduceOp, dtype: DType): number {
+  const { min, max } = dtypeInfo(dtype)
+  const real = isReal(dtype)
+  switch (op) {
+    case 'prod':
+      return 1
+    case 'max':
+      return real ? -Infinity : min
+    case 'min':
+      return real ? Infinity : max
+    case 'sum':
+    case 'argmax':
+    case 'argmin':
+      return 0
+    default:
+      return op satisfies never
+  }
+}
+
+function reduceSource(ops: readonly ReduceOp[], domain: Domain, situation: Situation): Source {
+  const { dims, parallel, operands, inputs, body, epilogue } = domain
+  const rank = dims.length
+  const narrow = operands.slice(inputs).some((o) => itemSize(o.dtype) < 4)
+  const shader = new Shader(operands, situation, narrow ? 'atomic' : 'plain')
+  const team = teamOf(domain)
+  const results = sizeOf(dims.slice(0, parallel))
+  const grid = gridOf(team > 1 ? results : Math.ceil(results / loneSize))
+  const sums = ops.map((op, slot) => new Accumulator(shader, op, body[slot]!.dtype, slot))
+
+  const head: string[] = []
+  coordinates(head, 'id', dims, 0, parallel)
+  const leavesUpTo = (to: number): Leaves => {
+    const at = (i: number): string => indexText(shader.base(i), operands[i]!.strides, 0, to)
+    return {
+      load: (i) => guarded(operands[i]!, shader.fetch(i, at(i))),
+      loadAt: (i, index, size, stride) => gathered(shader, i, at(i), index, size, stride),
+      index: (d) => `i32(c${d})`,
+      acc: (slot) => sums[slot]!.result,
+    }
+  }
+  const inner: string[] = []
+  const terms = emit(shader, inner, body, 1, leavesUpTo(rank))
+  terms.forEach((value, slot) => {
+    inner.push(`let t${slot} = ${value};`)
+    inner.push(sums[slot]!.take(`t${slot}`, 'i32(n)'))
+  })
+  const tail: string[] = []
+  const finished = emit(shader, tail, epilogue, 1, leavesUpTo(parallel), 'w')
+  finished.forEach((value, j) => {
+    const o = inputs + j
+    tail.push(shader.store(o, indexText(shader.base(o), operands[o]!.strides, 0, parallel), value))
+  })
+  const declarations = sums.map((a) => a.declaration)
+  const main =
+    team > 1
+      ? teamBody(shader, domain, team, results, grid[0], sums, head, inner, tail)
+      : loneBody(domain, results, grid[0], [...head, ...declarations], inner, tail)
+  return { text: shader.text(main), words: shader.words, grid }
+}
+
+/** One invocation a result: nested loops over the terms. */
+function loneBody(
+  { dims, parallel }: Domain,
+  results: number,
+  width: number,
+  head: readonly string[],
+  inner: readonly string[],
+  tail: readonly string[],
+): string {
+  const loops = dims
+    .slice(parallel)
+    .map(
+      (size, i) =>
+        `for (var c${parallel + i} = 0u; c${parallel + i} < ${size}u; c${parallel + i}++) {`,
+    )
+  return `@compute @workgroup_size(${loneSize})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let id = (group.y * ${width}u + group.x) * ${loneSize}u + local;
+  if (id >= ${results}u) { return; }
+  ${head.join('\n  ')}
+  var n = 0u;
+  ${loops.join(' ')}
+  ${inner.join('\n  ')}
+  n++;
+  ${'}'.repeat(loops.length)}
+  ${tail.join('\n  ')}
+}`
+}
+
+/** A workgroup a result: each invocation takes every team-th term, then the halves are merged in workgroup memory. */
+function teamBody(
+  shader: Shader,
+  { dims, parallel }: Domain,
+  team: number,
+  results: number,
+  width: number,
+  sums: readonly Accumulator[],
+  head: readonly string[],
+  inner: readonly string[],
+  tail: readonly string[],
+): string {
+  const terms = sizeOf(dims.slice(parallel))
+  const where: string[] = []
+  coordinates(where, 'n', dims, parallel, dims.length)
+  const save: string[] = []
+  const merge: string[] = []
+  for (const a of sums) {
+    const { slot } = a
+    // Workgroup memory holds no bool.
+    const bool = a.dtype === 'bool'
+    shader.declare(
+      `var<workgroup> share${slot}: array<${bool ? 'u32' : valueType(a.dtype, 1)}, ${team}>;`,
+    )
+    save.push(`share${slot}[local] = ${bool ? `u32(a${slot})` : `a${slot}`};`)
+    const other = bool ? `(share${slot}[local + half] != 0u)` : `share${slot}[local + half]`
+    if (a.positional) {
+      shader.declare(`var<workgroup> place${slot}: array<i32, ${team}>;`)
+      save.push(`place${slot}[local] = p${slot};`)
+    }
+    merge.push(`let o${slot} = ${other};`)
+    merge.push(a.merge(`o${slot}`, `place${slot}[local + half]`))
+  }
+  return `@compute @workgroup_size(${team})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let id = group.y * ${width}u + group.x;
+  if (id >= ${results}u) { return; }
+  ${head.join('\n  ')}
+  ${sums.map((a) => a.declaration).join('\n  ')}
+  for (var n = local; n < ${terms}u; n += ${team}u) {
+    ${[...where, ...inner].join('\n    ')}
+  }
+  ${save.join('\n  ')}
+  for (var half = ${team / 2}u; half > 0u; half = half >> 1u) {
+    workgroupBarrier();
+    if (local < half) {
+      ${[...merge, ...save].join('\n      ')}
+    }
+  }
+  if (local == 0u) {
+    ${tail.join('\n    ')}
+  }
+}`
+}
+
+/**
+ * A long reduction with few results in two passes: shares of the terms are reduced into temporary memory, then the
+ * shares. Null where it does not pay, or positions or guards stand against it.
+ */
+function splitReduction(kernel: LoopKernel): Routine | null {
+  const { dims, parallel, inputs, outputs, reduce, body, epilogue } = kernel
+  const results = sizeOf(dims.slice(0, parallel))
+  const terms = sizeOf(dims.slice(parallel))
+  if (terms < splitFrom || results > 64) return null
+  if (reduce.some((op) => op === 'argmax' || op === 'argmin')) return null
+  // The longest dimension is cut into equal pieces.
+  const cut = dims.reduce(
+    (best, size, d) => (d >= parallel && size > dims[best]! ? d : best),
+    parallel,
+  )
+  if (inputs.some((o) => o.guards?.some((g) => g.dim === cut))) return null
+  const pieces = divisorNear(dims[cut]!, Math.min(256, Math.ceil(terms / shareSize)))
+  if (pieces < 2) return null
+  const length = dims[cut]! / pieces
+  const kept = [...dims.slice(0, parallel), pieces]
+  const moved = (d: number): number => (d < parallel ? d : d + 1)
+  const renumbered = (e: Expr): Expr =>
+    rewrite(e, (n) => {
+      if (n.kind !== 'index') return undefined
+      const at: Expr = { kind: 'index', dim: moved(n.dim), dtype: 'int32' }
+      if (n.dim !== cut) return at.dim === n.dim ? undefined : at
+      const piece: Expr = { kind: 'index', dim: parallel, dtype: 'int32' }
+      const start: Expr = {
+        kind: 'op',
+        op: 'mul',
+        args: [piece, { kind: 'const', value: length, dtype: 'int32' }],
+        dtype: 'int32',
+      }
+      return { kind: 'op', op: 'add', args: [start, at], dtype: 'int32' }
+    })
+  const inserted = (o: Operand): Operand => ({
+    ...o,
+    strides: [
+      ...o.strides.slice(0, parallel),
+      (o.strides[cut] ?? 0) * length,
+      ...o.strides.slice(parallel),
+    ],
+    ...(o.guards ? { guards: o.guards.map((g) => ({ ...g, dim: moved(g.dim) })) } : {}),
+  })
+  const shares: Operand[] = body.map((e) => ({
+    dtype: e.dtype,
+    strides: rowMajor(kept),
+    offset: 0,
+  }))
+  const first = domainOf({
+    kind: 'loop',
+    dims: [...kept, ...dims.slice(parallel).with(cut - parallel, length)],
+    parallel: parallel + 1,
+    inputs: inputs.map(inserted),
+    outputs: shares,
+    body: body.map(renumbered),
+    reduce,
+    epilogue: body.map((e, slot) => acc(slot, e.dtype)),
+  })
+  const reads = inputs.map((o) => ({
+    ...o,
+    strides: o.strides.slice(0, parallel + 1).map((s, d) => (d < parallel ? s : 0)),
+  }))
+  const read = (i: number): boolean =>
+    epilogue.some((e) =>
+      someNode(e, (n) => (n.kind === 'load' || n.kind === 'loadAt') && n.input === i),
+    )
+  const used = inputs.flatMap((_, i) => (read(i) ? [i] : []))
+  const second = domainOf({
+    kind: 'loop',
+    dims: kept,
+    parallel,
+    inputs: [
+      ...shares,
+      ...used.map((i) => ({
+        ...reads[i]!,
+        guards: (reads[i]!.guards ?? []).filter((g) => g.dim < parallel),
+      })),
+    ],
+    outputs,
+    body: shares.map((o, i) => load(i, o.dtype)),
+    reduce,
+    epilogue: epilogue.map((e) => renameInputs(e, (i) => shares.length + used.indexOf(i))),
+  })
+  const temporary = shares.map((_, i) => -1 - i)
+  const count = sizeOf(kept)
+  return {
+    stages: [
+      {
+        operands: first.operands,
+        buffers: [...inputs.keys(), ...temporary],
+        source: (situation) => reduceSource(reduce, first, situation),
+      },
+      {
+        operands: second.operands,
+        buffers: [...temporary, ...used, ...outputs.map((_, j) => inputs.length + j)],
+        source: (situation) => reduceSource(reduce, second, situation),
+      },
+    ],
+    temporaries: shares.map((o) => ({ bytes: count * itemSize(o.dtype), clear: false })),
+  }
+}
+
+/** The divisor of n that is nearest to `wanted` from below, or the least above it; 1 where n is prime. */
+function divisorNear(n: number, wanted: number): number {
+  for (let d = wanted; d >= Math.max(2, wanted / 8); d--) if (n % d === 0) return d
+  for (let d = wanted + 1; d <= Math.min(n, 1024); d++) if (n % d === 0) return d
+  return 1
+}
