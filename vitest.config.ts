@@ -14,6 +14,7 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/build.ts'],
     setupFiles: ['test/setup.ts'],
     environment: 'node',
     env: mode === 'wasm' ? { MXNET_BACKEND: 'wasm' } : {},

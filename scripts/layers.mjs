@@ -26,6 +26,7 @@ export const arrows = {
   'backend/reference': ['base', 'prim', 'backend/backend.ts'],
   'backend/wasm': ['base', 'prim', 'backend/backend.ts'],
   'backend/onednn': ['base', 'prim', 'backend/backend.ts'],
+  'backend/threads': ['base', 'prim', 'backend/backend.ts'],
   'backend/webgpu': ['base', 'prim', 'backend/backend.ts'],
   exec: [...language, 'passes', 'backend/backend.ts'],
   ndarray: [...arrays, 'format'],
@@ -42,7 +43,7 @@ export const arrows = {
 }
 
 /** Composition roots: they import everything, and only each other import them. */
-const roots = ['index.ts', 'node.ts', 'browser.ts']
+const roots = ['index.ts', 'node.ts', 'browser.ts', 'nodeThread.ts', 'browserThread.ts']
 /** Where an npm package may be imported: the array core has no dependencies. */
 const mayDepend = ['backend/webgpu', 'gluon', 'io', 'image', 'viz', 'profiler', 'cli']
 const vagueNames = /^(utils?|helpers?|common|misc)$/i

@@ -3,29 +3,36 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Backend } from './backend/backend.ts'
+import { Worker } from 'node:worker_threads'
+import type { Backend, Reaper } from './backend/backend.ts'
 import { createOneDnnBackend, type NativeBridge, nativeReaper } from './backend/onednn/backend.ts'
 import { createReferenceBackend } from './backend/reference/reference.ts'
+import { type SharedBackend, type ThreadHost, ThreadPool } from './backend/threads/backend.ts'
+import { maxThreads } from './backend/threads/protocol.ts'
 import { createWasmBackend } from './backend/wasm/backend.ts'
 import { hasRelaxedSimd } from './backend/wasm/relaxed.ts'
 import type { Context } from './base/context.ts'
 import { frame } from './core/frame.ts'
 import { runEager } from './exec/eager.ts'
+import { noteOrigin } from './exec/origin.ts'
 import { Device, Pool, registerDevice, registryReaper } from './exec/storage.ts'
+import { installEngine } from './runtime/engine.ts'
 import { installRuntime } from './runtime/index.ts'
 
 export * from './index.ts'
 
 const require = createRequire(import.meta.url)
 const wanted = process.env.MXNET_BACKEND ?? 'auto'
+const bridgePath = fileURLToPath(new URL('../native/build/bridge.node', import.meta.url))
 
 /** The native bridge, or the reason why there is none. */
 function loadBridge(): NativeBridge | string {
   if (wanted === 'wasm' || wanted === 'reference') return `MXNET_BACKEND=${wanted}`
   try {
-    return require('../native/build/bridge.node') as NativeBridge
+    return require(bridgePath) as NativeBridge
   } catch (e) {
     const missing = (e as { code?: string }).code === 'MODULE_NOT_FOUND'
     return missing
@@ -54,12 +61,79 @@ const bridgeOnce = (): NativeBridge | string => {
 
 const poolOf = (backend: Backend): Pool => new Pool(backend, registryReaper(), collect)
 
-function cpuPool(): Pool {
-  if (wanted === 'reference') return poolOf(createReferenceBackend())
-  const wasm = createWasmBackend()
+/** Run from the sources, a thread still needs JavaScript: that of the build. */
+const threadFile = new URL(
+  import.meta.url.endsWith('.ts') ? '../dist/nodeThread.js' : './nodeThread.js',
+  import.meta.url,
+)
+
+const startThread: ThreadHost = (start) => {
+  const native = typeof bridgeOnce() === 'string' ? null : bridgePath
+  const worker = new Worker(threadFile, { workerData: { ...start, bridge: native } })
+  worker.unref()
+  let ended: string | null = null
+  worker.on('error', (error) => {
+    ended = error.message
+  })
+  worker.on('exit', (code) => {
+    ended ??= `it ended with ${code}`
+  })
+  return {
+    get ended() {
+      return ended
+    },
+    hold: (on) => (on ? worker.ref() : worker.unref()),
+    stop: () => void worker.terminate(),
+  }
+}
+
+/** As many threads as MXNET_CPU_WORKER_NTHREADS or the machine says; one for the naive engine. */
+function threadCount(): number {
+  if (process.env.MXNET_ENGINE_TYPE === 'NaiveEngine') return 1
+  const said = Number(process.env.MXNET_CPU_WORKER_NTHREADS)
+  const count = Number.isInteger(said) && said >= 1 ? said : availableParallelism()
+  return Math.min(count, maxThreads)
+}
+
+let threads = threadCount()
+let cpus: ThreadPool | undefined
+
+/** Streams of one thread pool over one memory: a context works on the stream of its number. */
+function streams(make: () => { backend: SharedBackend; product: number; reaper: Reaper }) {
+  let parts: { threadPool: ThreadPool; pool: Pool } | undefined
+  return (context: Context): Device => {
+    if (parts === undefined) {
+      const { backend, product, reaper } = make()
+      const options = { threads, speed: { product }, origin: () => noteOrigin() }
+      const threadPool = new ThreadPool(backend, startThread, options)
+      parts = { threadPool, pool: new Pool(threadPool.stream(0), reaper, collect) }
+      if (context.deviceType === 'cpu') cpus = threadPool
+    }
+    const { threadPool, pool } = parts
+    const { deviceId } = context
+    return new Device(context, pool, deviceId === 0 ? pool.backend : threadPool.stream(deviceId))
+  }
+}
+
+/** Multiplications and additions that WebAssembly, and oneDNN, do in a nanosecond on one thread. */
+const speeds = { wasm: 40, onednn: 200 }
+
+const wasmStreams = () =>
+  streams(() => ({
+    backend: createWasmBackend(),
+    product: speeds.wasm,
+    reaper: registryReaper(),
+  }))
+
+function cpuDevices(): (context: Context) => Device {
+  if (wanted === 'reference') return shared(() => poolOf(createReferenceBackend()))
   const native = bridgeOnce()
-  if (typeof native === 'string') return poolOf(wasm)
-  return new Pool(createOneDnnBackend(wasm, native), nativeReaper(wasm, native), collect)
+  if (typeof native === 'string') return wasmStreams()
+  return streams(() => {
+    const wasm = createWasmBackend()
+    const backend = createOneDnnBackend(wasm, native)
+    return { backend, product: speeds.onednn, reaper: nativeReaper(wasm, native) }
+  })
 }
 
 /** All contexts of one type work on one memory. */
@@ -71,16 +145,30 @@ function shared(make: () => Pool): (context: Context) => Device {
   }
 }
 
+/** Decided at the first use, because it loads the bridge. */
+function lazily(choose: () => (context: Context) => Device): (context: Context) => Device {
+  let make: ((context: Context) => Device) | undefined
+  return (context) => {
+    make ??= choose()
+    return make(context)
+  }
+}
+
 frame.eager = runEager
-registerDevice('cpu', shared(cpuPool))
-registerDevice(
-  'wasm',
-  shared(() => poolOf(createWasmBackend())),
-)
+registerDevice('cpu', lazily(cpuDevices))
+registerDevice('wasm', wasmStreams())
 registerDevice(
   'reference',
   shared(() => poolOf(createReferenceBackend())),
 )
+installEngine({
+  threads: () => threads,
+  setThreads: (count) => {
+    threads = count
+    cpus?.resize(count)
+  },
+  most: maxThreads,
+})
 installRuntime(() => {
   const native = bridgeOnce()
   const { version } = JSON.parse(

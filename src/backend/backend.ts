@@ -2,6 +2,29 @@
 
 import type { Kernel } from '../prim/kernel.ts'
 
+/** Kinds of code, in the order of their numbers on the board that threads share. */
+export const codeKinds = ['wasm', 'native', 'routine'] as const
+
+/** Code that a thread makes ready for itself, once, before its first call. */
+export interface Code {
+  /**
+   * wasm: `bytes` is a module that imports the memory; native: the bridge prepares a call from the numbers in `bytes`;
+   * routine: `bytes` are the facts of a call kernel.
+   */
+  readonly kind: (typeof codeKinds)[number]
+  /** The export of the module, what the bridge calls it, or the routine's name. */
+  readonly name: string
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+/** Takes the calls a kernel consists of, for another thread to make in this order. */
+export interface Sink {
+  /** One call; the numbers are copied at once. */
+  call(code: Code, args: readonly number[]): void
+  /** A block that may be used until the calls have been made. */
+  temporary(bytes: number): number
+}
+
 /** A kernel ready to run. */
 export interface Compiled {
   /**
@@ -10,6 +33,8 @@ export interface Compiled {
    * The arrays are read before `run` returns and may be reused by the caller.
    */
   run(addresses: readonly number[], params: readonly number[]): void
+  /** As `run`, but by calls that another thread makes; absent where only this thread can run the kernel. */
+  send?(sink: Sink, addresses: readonly number[], params: readonly number[]): void
 }
 
 /** Bytes held by a backend. */
@@ -34,10 +59,17 @@ export interface Backend {
   free(address: number): void
   /** Writes bytes into memory, ordered after work submitted before. */
   write(address: number, source: Uint8Array): void
-  /** Reads bytes once all work submitted before is done; a fresh copy. */
-  read(address: number, bytes: number): Promise<Uint8Array>
+  /**
+   * The bytes as work submitted before leaves them, whatever comes later; a fresh copy. `after`: the mark of the last
+   * work that writes them, where the caller knows it.
+   */
+  read(address: number, bytes: number, after?: number): Promise<Uint8Array>
   /** As `read`, blocking; throws MXNetError where `canBlock` is false. */
-  readSync(address: number, bytes: number): Uint8Array
+  readSync(address: number, bytes: number, after?: number): Uint8Array
+  /** Names the point that the work submitted so far will have reached; absent where reads wait for all of it. */
+  mark?(): number
+  /** Orders later work behind what another stream over the same memory has been given up to a mark of its own. */
+  waitFor?(other: Backend, mark: number): void
   /** Compiles a kernel; equal kernels may share one result. */
   compile(kernel: Kernel): Compiled
   /** Resolves when all submitted work is done; rejects with the first error since the last call. */

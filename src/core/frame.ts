@@ -44,6 +44,19 @@ export interface Frame {
   /** Takes calls that write into arrays instead of running them; how a fused step learns the updates. */
   intercept: ((call: WritingCall) => void) | null
   probe: Probe | null
+  /** The operator that runs, or ran last, on arrays. */
+  operator: string
+  /** Names of the layers whose `forward` is running, the outermost first. */
+  readonly layers: string[]
+}
+
+/** Where something happened: the layers around it and the caller's line, ` (in net0.dense1, at main.ts:3:7)`. */
+export function place(layers: readonly string[], site: string): string {
+  const parts = [
+    ...(layers.length > 0 ? [`in ${layers.join('.')}`] : []),
+    ...(site === '' ? [] : [`at ${site}`]),
+  ]
+  return parts.length > 0 ? ` (${parts.join(', ')})` : ''
 }
 
 /** Told what has run, and when (milliseconds of `performance.now`), while a profiler listens. */
@@ -75,6 +88,8 @@ export const frame: Frame = {
   capture: null,
   intercept: null,
   probe: null,
+  operator: 'engine',
+  layers: [],
 }
 
 /** Runs `body` with some of the frame changed, and puts it back whatever happens. */

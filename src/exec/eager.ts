@@ -77,6 +77,7 @@ export function runEager(
   const plan = planFor(instance, device, arrays)
   if (targets !== undefined)
     checkTargets(bound, instance, targets as readonly (DeviceArray | null)[])
+  frame.operator = bound.op.name
   const { probe } = frame
   const start = probe === null ? 0 : performance.now()
   const outputs = plan.run(arrays, scalars, targets as readonly (DeviceArray | null)[] | undefined)

@@ -102,6 +102,8 @@ export class Plan {
       addresses[buffer] = storage.address
     }
     this.#launch(addresses, scalars)
+    const mark = this.device.backend.mark?.() ?? 0
+    for (const block of blocks) block.written = mark
     const fresh = this.#fresh
     const taken = new Set<Storage>()
     // All places are found, and counted, before any target moves: a target may be an input that a result views.

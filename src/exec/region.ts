@@ -49,6 +49,7 @@ export function writeElements(
     [...inputs, addressOf(target, region)],
     source === null ? [value as number] : [],
   )
+  target.storage.written = backend.mark?.() ?? 0
 }
 
 /**

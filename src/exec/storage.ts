@@ -13,6 +13,8 @@ export class Storage {
   /** How many handles and tape entries share the block; a writer with company takes a block of its own. */
   shares = 1
   readonly slot: number
+  /** The backend's mark after the last work that writes the block: how far a read has to wait. */
+  written = 0
 
   constructor(device: Device, address: number, bytes: number, slot: number) {
     this.device = device
@@ -96,38 +98,37 @@ export class Pool {
   }
 }
 
-/** One device: a context and the memory it works on. */
+/** One device: a context, the memory it works on, and the backend that does its work there. */
 export class Device {
   readonly context: Context
-  readonly #pool: Pool
+  /** Where its work runs: the memory's own backend, or one of several streams over that memory. */
+  readonly backend: Backend
+  readonly pool: Pool
 
-  constructor(context: Context, pool: Pool) {
+  constructor(context: Context, pool: Pool, backend: Backend = pool.backend) {
     this.context = context
-    this.#pool = pool
-  }
-
-  get backend(): Backend {
-    return this.#pool.backend
+    this.pool = pool
+    this.backend = backend
   }
 
   /** Blocks handed out so far by the memory it works on. */
   get allocations(): number {
-    return this.#pool.allocations
+    return this.pool.allocations
   }
 
   /** A block of memory with undefined contents. */
   allocate(bytes: number): Storage {
-    return this.#pool.allocate(this, bytes)
+    return this.pool.allocate(this, bytes)
   }
 
   /** Gives a block back before its object is collected. */
   reclaim(storage: Storage): void {
-    this.#pool.reclaim(storage)
+    this.pool.reclaim(storage)
   }
 
   /** Gives the collector a turn when much has been handed out; awaited by reads and the DataLoader. */
   breathe(): Promise<void> {
-    return this.#pool.breathe()
+    return this.pool.breathe()
   }
 }
 
@@ -164,10 +165,13 @@ export function deviceOf(context: Context): Device {
   return device
 }
 
+/** The devices in use. */
+export const activeDevices = (): Device[] => [...devices.values()]
+
 /** The memories in use, one device of each. */
-export function activeDevices(): Device[] {
-  const seen = new Set<Backend>()
-  return [...devices.values()].filter((d) => !seen.has(d.backend) && seen.add(d.backend))
+export function activeMemories(): Device[] {
+  const seen = new Set<Pool>()
+  return activeDevices().filter((d) => !seen.has(d.pool) && seen.add(d.pool))
 }
 
 /** A reaper on FinalizationRegistry: finds holders only when a macrotask has passed. */

@@ -245,6 +245,8 @@ export class Block extends Callable {
   /** Runs `forward` with the inputs' context in force. */
   #onContext(inputs: readonly Tensor[]): Tensor {
     const before = frame.context
+    const { layers } = frame
+    const depth = layers.push(this.name)
     for (const x of inputs) {
       const context = x instanceof Tensor ? x.context : undefined
       if (context === undefined) continue
@@ -259,6 +261,7 @@ export class Block extends Callable {
       return this.run(inputs)
     } finally {
       frame.context = before
+      layers.length = depth - 1
     }
   }
 

@@ -12,7 +12,7 @@ import { installMover } from '../core/reverse.ts'
 import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
 import { writeElements } from '../exec/region.ts'
-import { deviceOf, type Storage } from '../exec/storage.ts'
+import { type Device, deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
 import { readRegion, writeRegion } from './indexing.ts'
 import { formatArray } from './print.ts'
@@ -61,10 +61,11 @@ export class NDArray extends DeviceArray {
   /** The elements as they are stored: as `asTypedArray`, but 16-bit floats as their bits in a Uint16Array. */
   async storedElements(): Promise<TypedArray> {
     const dense = this.#dense()
-    const { device, address } = dense.storage
+    const { device, address, written } = dense.storage
     const bytes = await device.backend.read(
       address + dense.layout.offset * itemSize(this.dtype),
       this.size * itemSize(this.dtype),
+      written,
     )
     await device.breathe()
     return typed(bytes, this.dtype)
@@ -73,13 +74,14 @@ export class NDArray extends DeviceArray {
   /** As `asTypedArray`, at once; throws where the device cannot block. */
   asTypedArraySync(): TypedArray {
     const dense = this.#dense()
-    const { device, address } = dense.storage
+    const { device, address, written } = dense.storage
     const { backend } = device
     if (!backend.canBlock)
       fail('asTypedArraySync', `${this.context} cannot wait in place: use await asTypedArray()`)
     const bytes = backend.readSync(
       address + dense.layout.offset * itemSize(this.dtype),
       this.size * itemSize(this.dtype),
+      written,
     )
     return readable(typed(bytes, this.dtype), this.dtype)
   }
@@ -116,8 +118,10 @@ export class NDArray extends DeviceArray {
 
   /** Resolves when the array has been computed; rejects with the error that kept it from being so. */
   async waitToRead(): Promise<void> {
-    await this.storage.device.backend.sync()
-    await this.storage.device.breathe()
+    this.storage.check('waitToRead')
+    const { device, address, written } = this.storage
+    await device.backend.read(address, 0, written)
+    await device.breathe()
   }
 
   /** The same elements in row-major order without gaps. */
@@ -143,8 +147,8 @@ export class NDArray extends DeviceArray {
       target.assign(this)
       return target
     }
-    const here = denseCopy(this)
-    return target === this.context ? here : transfer(here, target)
+    if (target === this.context) return denseCopy(this)
+    return transfer(this.layout.dense && this.layout.offset === 0 ? this : denseCopy(this), target)
   }
 
   /** The array on another device; itself if it is already there. Differentiable. */
@@ -277,10 +281,22 @@ function denseCopy(x: NDArray): NDArray {
 
 function transfer(x: NDArray, context: Context): NDArray {
   const device = deviceOf(context)
+  const from = x.storage.device
+  if (device.pool === from.pool) return between(x, from, device)
   const bytes = x.size * itemSize(x.dtype)
   const storage = device.allocate(bytes)
   device.backend.write(storage.address, x.storage.device.backend.readSync(x.storage.address, bytes))
   return new NDArray(x.aval, storage, x.layout)
+}
+
+/** Copies within one memory: after what has been given to the one device, before what will be. */
+function between(x: NDArray, from: Device, to: Device): NDArray {
+  to.backend.waitFor?.(from.backend, x.storage.written)
+  const copy = new NDArray(x.aval, to.allocate(x.size * itemSize(x.dtype)), x.layout)
+  writeElements(copy, copy.layout, x)
+  // Nobody writes over the source before it has been copied.
+  from.backend.waitFor?.(to.backend, copy.storage.written)
+  return copy
 }
 
 /** Makes `target` hold the data of `source`, which gives it up. */

@@ -2,7 +2,7 @@
 
 import { fail } from '../base/error.ts'
 import { frame, type Probe } from '../core/frame.ts'
-import { activeDevices } from '../exec/storage.ts'
+import { activeMemories } from '../exec/storage.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
 
 /** What `setConfig` takes. */
@@ -67,7 +67,7 @@ const listen: Probe = (kind, name, start, end) => {
 
 function use(): { live: number; allocations: number } {
   let [live, allocations] = [0, 0]
-  for (const device of activeDevices()) {
+  for (const device of activeMemories()) {
     live += device.backend.memory().live
     allocations += device.allocations
   }

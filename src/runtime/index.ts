@@ -1,6 +1,6 @@
 /** What runs here: which backend computes, why that one, and what it can do. */
 
-import { activeDevices } from '../exec/storage.ts'
+import { activeMemories } from '../exec/storage.ts'
 
 /** Facts about the library where it runs. */
 export interface FeatureTable {
@@ -87,7 +87,7 @@ export function memory(): {
   readonly reserved: number
   readonly allocations: number
 } {
-  return activeDevices().reduce(
+  return activeMemories().reduce(
     (sum, d) => {
       const m = d.backend.memory()
       return {

@@ -3,8 +3,8 @@
 import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, epilogueInPlace, type Kernel, kernelKey } from '../../prim/kernel.ts'
-import type { Backend, Compiled, Reaper } from '../backend.ts'
-import type { NativeBridge } from './bridge.ts'
+import type { Backend, Code, Compiled, Reaper } from '../backend.ts'
+import { maxBytes, type NativeBridge } from './bridge.ts'
 
 export type { NativeBridge }
 
@@ -14,7 +14,6 @@ export interface SharedMemoryBackend extends Backend {
   readonly wasmMemory: WebAssembly.Memory
 }
 
-const maxBytes = 65536 * 65536
 /** Products of fewer multiplications run faster without the way into native code. */
 const leastWork = 2048
 const cacheLimit = 1024
@@ -25,6 +24,9 @@ interface PostOps {
   readonly bias: number
   readonly activation: 0 | 1 | 2 | 3
 }
+
+/** Where oneDNN does all of a product itself. */
+const idle: Compiled = { run() {}, send() {} }
 
 /** Splits `f(acc + load)` into the parts that oneDNN has post-ops for; null if there are others. */
 export function matchPostOps(e: Expr): PostOps | null {
@@ -59,7 +61,7 @@ function matchSigmoid(e: Expr): Expr | null {
 }
 
 /** The description of a product for the bridge; see `MatmulField`. */
-function describe(kernel: ContractKernel, post: PostOps): Float64Array {
+function describe(kernel: ContractKernel, post: PostOps): Float64Array<ArrayBuffer> {
   const { b, m, n, k, lhs, rhs, output, inputs } = kernel
   const bias = post.bias < 0 ? [0, 0, 0] : inputs[post.bias]!.strides
   const [sb, sm, sn] = bias as [number, number, number]
@@ -73,7 +75,10 @@ function describe(kernel: ContractKernel, post: PostOps): Float64Array {
 }
 
 /** The backend for Node with the native bridge. */
-export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBridge): Backend {
+export function createOneDnnBackend(
+  wasm: SharedMemoryBackend,
+  bridge: NativeBridge,
+): SharedMemoryBackend {
   bridge.attach(new Uint8Array(wasm.wasmMemory.buffer), maxBytes)
   const cache = new Cache<string, Compiled>(cacheLimit)
   const handles = new FinalizationRegistry<number>((handle) => bridge.matmulFree(handle))
@@ -88,19 +93,30 @@ export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBri
     )
       return null
     const post = matchPostOps(kernel.epilogue)
-    const handle = bridge.matmulCreate(describe(kernel, post ?? { bias: -1, activation: 0 }))
+    const spec = describe(kernel, post ?? { bias: -1, activation: 0 })
+    const handle = bridge.matmulCreate(spec)
     if (handle < 0) return null
     const [ol, or, oo] = [kernel.lhs.offset * 4, kernel.rhs.offset * 4, kernel.output.offset * 4]
     const at = kernel.inputs.length + 2
     const bias = post === null || post.bias < 0 ? -1 : post.bias + 2
     const ob = bias < 0 ? 0 : kernel.inputs[post!.bias]!.offset * 4
-    const after = post === null ? wasm.compile(epilogueInPlace(kernel)) : null
+    const after = post === null ? wasm.compile(epilogueInPlace(kernel)) : idle
+    const code: Code = { kind: 'native', name: 'matmul', bytes: new Uint8Array(spec.buffer) }
+    const places = (addresses: readonly number[]): [number, number, number, number] => [
+      addresses[0]! + ol,
+      addresses[1]! + or,
+      addresses[at]! + oo,
+      bias < 0 ? 0 : addresses[bias]! + ob,
+    ]
     const compiled: Compiled = {
       run(addresses, params) {
-        const out = addresses[at]!
-        const extra = bias < 0 ? 0 : addresses[bias]! + ob
-        bridge.matmulRun(handle, addresses[0]! + ol, addresses[1]! + or, out + oo, extra)
-        after?.run([out, ...addresses.slice(2)], params)
+        const [lhs, rhs, out, extra] = places(addresses)
+        bridge.matmulRun(handle, lhs, rhs, out, extra)
+        after.run([addresses[at]!, ...addresses.slice(2)], params)
+      },
+      send(sink, addresses, params) {
+        sink.call(code, places(addresses))
+        after.send?.(sink, [addresses[at]!, ...addresses.slice(2)], params)
       },
     }
     handles.register(compiled, handle)
@@ -109,6 +125,7 @@ export function createOneDnnBackend(wasm: SharedMemoryBackend, bridge: NativeBri
 
   return {
     name: 'onednn',
+    wasmMemory: wasm.wasmMemory,
     canBlock: true,
     alloc: (bytes) => wasm.alloc(bytes),
     free: (address) => wasm.free(address),

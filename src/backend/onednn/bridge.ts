@@ -1,5 +1,8 @@
 /** What native/build/bridge.node exports; native/README.md says more. Addresses are bytes from the attached memory's start. */
 
+/** The most that the shared memory can grow to. */
+export const maxBytes = 65536 * 65536
+
 /** The places of the numbers in the description of a product; strides are in elements. */
 export interface MatmulField {
   readonly dtype: 0

@@ -19,6 +19,7 @@ import { planOf } from './frame.ts'
 import { idle, Structures } from './launch.ts'
 import { type Nest, nodesOf, normalize } from './nest.ts'
 import { compilePool } from './pool.ts'
+import { Recording } from './recording.ts'
 import { neutral } from './reduce.ts'
 
 /** Settings of the backend. */
@@ -45,12 +46,15 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   return new Device(memory, options)
 }
 
-class Device implements WasmBackend, ProductHost {
+class Device implements WasmBackend {
   readonly name = 'wasm'
   readonly canBlock = true
   readonly wasmMemory: WebAssembly.Memory
   readonly #heap: Heap
   readonly #limit: number
+  readonly #recording = new Recording()
+  /** What kernels see: while their calls are recorded, memory that lasts until those have been made. */
+  readonly #host: ProductHost
   readonly #structures: Structures
   readonly #products: Products
   #scratch = { address: 0, bytes: 0, live: 0 }
@@ -60,9 +64,20 @@ class Device implements WasmBackend, ProductHost {
   constructor(memory: WebAssembly.Memory, options: WasmOptions) {
     this.wasmMemory = memory
     this.#bytes = new Uint8Array(memory.buffer)
+    const recording = this.#recording
+    this.#host = {
+      wasmMemory: memory,
+      recording,
+      scratch: (bytes) => recording.sink?.temporary(bytes) ?? this.#scratchBlock(bytes),
+      alloc: (bytes) => recording.sink?.temporary(bytes) ?? this.alloc(bytes),
+      free: (address) => {
+        if (recording.sink === null) this.free(address)
+      },
+      compile: (kernel) => this.compile(kernel),
+    }
     this.#limit = Math.min(options.limit ?? 2 ** 32, 2 ** 32)
-    this.#structures = new Structures(memory, options.structures ?? 4096)
-    this.#products = new Products(this)
+    this.#structures = new Structures(memory, this.#recording, options.structures ?? 4096)
+    this.#products = new Products(this.#host)
     this.#heap = new Heap({
       start: 1024,
       limit: this.#limit - slackBytes,
@@ -119,7 +134,7 @@ class Device implements WasmBackend, ProductHost {
 
   async sync(): Promise<void> {}
 
-  scratch(bytes: number): number {
+  #scratchBlock(bytes: number): number {
     const held = this.#scratch
     if (bytes <= held.bytes) return held.address
     if (held.bytes > 0) this.#heap.free(held.address)
@@ -138,6 +153,10 @@ class Device implements WasmBackend, ProductHost {
   }
 
   compile(kernel: Kernel): Compiled {
+    return this.#recording.portable(this.#compile(kernel))
+  }
+
+  #compile(kernel: Kernel): Compiled {
     switch (kernel.kind) {
       case 'loop':
         return this.#loop(kernel)
@@ -146,11 +165,11 @@ class Device implements WasmBackend, ProductHost {
       case 'scatter':
         return this.#scatter(kernel)
       case 'call':
-        return compileCall(this.wasmMemory, kernel)
+        return compileCall(this.#host, kernel)
       case 'conv':
-        return compileConv(this, this.#products, kernel)
+        return compileConv(this.#host, this.#products, kernel)
       case 'pool':
-        return compilePool(this, kernel)
+        return compilePool(this.#host, kernel)
       default:
         return kernel satisfies never
     }

@@ -4,12 +4,14 @@ import { type DType, itemSize } from '../../base/dtype.ts'
 import { rowMajor, sizeOf } from '../../base/shape.ts'
 import { type Expr, load, rewrite } from '../../prim/expr.ts'
 import type { ContractKernel, Kernel, Operand } from '../../prim/kernel.ts'
-import type { Compiled } from '../backend.ts'
+import type { Code, Compiled } from '../backend.ts'
 import { gemmCoreModule, gemmScratchBytes, type Real } from './gemm.ts'
+import type { Recording } from './recording.ts'
 
 /** What products need of the device. */
 export interface ProductHost {
   readonly wasmMemory: WebAssembly.Memory
+  readonly recording: Recording
   /** A block that any kernel may use while it runs, of at least so many bytes. */
   scratch(bytes: number): number
   alloc(bytes: number): number
@@ -45,9 +47,15 @@ export class Products {
   product(type: Real): Gemm {
     let gemm = this.#gemm[type]
     if (!gemm) {
-      const module = new WebAssembly.Module(gemmCoreModule(type))
-      const imports = { env: { memory: this.#host.wasmMemory } as WebAssembly.ModuleImports }
-      gemm = new WebAssembly.Instance(module, imports).exports[`gemm_${type}`] as Gemm
+      const { recording, wasmMemory: memory } = this.#host
+      const name = `gemm_${type}`
+      const bytes = gemmCoreModule(type)
+      const code: Code = { kind: 'wasm', name, bytes }
+      const imports = { env: { memory } as WebAssembly.ModuleImports }
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports)
+      const here = exports[name] as Gemm
+      gemm = (...numbers) =>
+        recording.sink === null ? here(...numbers) : recording.sink.call(code, numbers)
       this.#gemm[type] = gemm
     }
     return gemm
