@@ -34,7 +34,8 @@ export function applyInto<T extends Tensor>(
 ): void {
   if (frame.tracing || frame.composing || hasUnbound(inputs))
     fail(op.name, 'writing into an array is not possible while a graph is being traced')
-  const { bound, scalars } = op.bind(attrs)
+  const { bound, scalars: given } = op.bind(attrs)
+  const scalars = op.spec.traits?.random ? [...given, ...frame.keys()] : given
   const checked = checkTensors(op, inputs)
   if (frame.intercept !== null) frame.intercept({ bound, inputs: checked, scalars, targets })
   else applyBound(bound, checked, scalars, targets)

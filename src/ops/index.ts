@@ -7,6 +7,7 @@ export * from './aliases.ts'
 export * from './binary.ts'
 export * from './cast.ts'
 export * from './compare.ts'
+export * as contrib from './contrib.ts'
 export {
   type ConvolutionOptions,
   convolution,
@@ -35,6 +36,14 @@ export {
   trmm as linalgTrmm,
   trsm as linalgTrsm,
 } from './linalg.ts'
+
+  lambUpdatePhase1,
+  lambUpdatePhase2,
+  mpLambUpdatePhase1,
+  mpLambUpdatePhase2,
+} from './layerUpdate.ts'
+
+export * from './manyArrays.ts'
 export {
   broadcastAxis,
   broadcastLike,
@@ -47,6 +56,16 @@ export {
   swapaxes,
   transpose,
 } from './movement.ts'
+export {
+  multiMpSgdMomUpdate,
+  multiMpSgdUpdate,
+  multiSgdMomUpdate,
+  multiSgdUpdate,
+  preloadedMultiMpSgdMomUpdate,
+  preloadedMultiMpSgdUpdate,
+  preloadedMultiSgdMomUpdate,
+  preloadedMultiSgdUpdate,
+} from './multiUpdate.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
@@ -75,4 +94,4 @@ export {
   square,
   trunc,
 } from './unary.ts'
-export { adamUpdate, sgdMomUpdate, sgdUpdate } from './update.ts'
+export * from './update.ts'

@@ -84,28 +84,27 @@ const normalOp = defineOp({
     dtype: attr.oneOf(floatTypes, 'float32'),
   },
   traits: { random: true },
-  // Box and Muller: two uniforms give one normal; 1 - u keeps the logarithm finite.
   body: (_xs, { shape, dtype }, [loc, scale, ...keys]) =>
-    draws(
-      shape,
-      keys,
-      2,
-      [castTo(loc!, dtype), castTo(scale!, dtype)],
-      (bits, [mean, deviation]) => {
-        const one = constant(1, 'float32')
-        const radius = unary(
-          'sqrt',
-          binary('mul', constant(-2, 'float32'), unary('log', binary('sub', one, unit(bits(0))))),
-        )
-        const turn = unary('cos', binary('mul', constant(2 * Math.PI, 'float32'), unit(bits(1))))
-        return binary(
-          'add',
-          mean!,
-          binary('mul', cast(binary('mul', radius, turn), dtype), deviation!),
-        )
-      },
+    draws(shape, keys, 2, [castTo(loc!, dtype), castTo(scale!, dtype)], (bits, [mean, deviation]) =>
+      binary('add', mean!, binary('mul', cast(gauss(bits), dtype), deviation!)),
     ),
 })
+
+/** A standard normal number. Box and Muller: two uniforms give one normal; 1 - u keeps the logarithm finite. */
+function gauss(bits: (stream: number) => Expr): Expr {
+  const one = constant(1, 'float32')
+  const radius = unary(
+    'sqrt',
+    binary('mul', constant(-2, 'float32'), unary('log', binary('sub', one, unit(bits(0))))),
+  )
+  const turn = unary('cos', binary('mul', constant(2 * Math.PI, 'float32'), unit(bits(1))))
+  return binary('mul', radius, turn)
+}
+
+/** Standard normal numbers from two key words, for bodies of random operators. */
+export function normalNoise(shape: Shape, dtype: DType, keys: readonly Tensor[]): Tensor {
+  return draws(shape, keys, 2, [], (bits) => cast(gauss(bits), dtype))
+}
 
 /** Normal numbers: the operator behind `nd.random.normal`. */
 export function randomNormal(attrs: {

@@ -1,195 +1,30 @@
-/** Optimizer updates: how a weight and its state follow from a gradient, one array or many in one call. */
+/** Update operators of one weight: gradient descent, signs, Adam, RMSProp, FTRL, FTML; new arrays or written in place. */
 
-import { fail } from '../base/error.ts'
-import { applyAll, applyInto } from '../core/apply.ts'
-import { attr, type Given, type Schema } from '../core/attrs.ts'
-import { defineOp, OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, constant, type Expr, unary } from '../prim/expr.ts'
-import { castTo, pointwise } from '../prim/primitive.ts'
+import { formulas } from './formula.ts'
+import {
+  defineUpdate,
+  type LazyOptions,
+  lazy,
+  precise,
+  type UpdateOptions,
+  update,
+} from './updateOp.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-
-/** The gradient clamped to ±limit; a negative limit leaves it alone. */
-function clip(g: Expr, limit: number): Expr {
-  if (limit < 0) return g
-  return binary('min', binary('max', g, constant(-limit, g.dtype)), constant(limit, g.dtype))
-}
-
-const clipGradient = attr.float(-1)
-/** What all updates share. Numbers that change while training are dynamic. */
-const common = {
-  lr: attr.scalar(),
-  wd: attr.scalar(0),
-  rescaleGrad: attr.scalar(1),
-  clipGradient,
-}
-const momentumOf = { momentum: attr.scalar(0) }
-const adamOf = { beta1: attr.scalar(0.9), beta2: attr.scalar(0.999), epsilon: attr.scalar(1e-8) }
-/** Only sparse gradients ask for it; kept because files and callers name it. */
-const lazy = { lazyUpdate: attr.bool(true) }
-
-/** One point of an update: new values of the weight and its states from the old ones. */
-type Rule = (arrays: readonly Expr[], numbers: readonly Expr[], clip: number) => readonly Expr[]
-
-const sgdRule: Rule = ([w, g], [lr, wd, rescale], limit) => {
-  const decay = sub(constant(1, w!.dtype), mul(lr!, wd!))
-  return [sub(mul(decay, w!), mul(lr!, clip(mul(rescale!, g!), limit)))]
-}
-
-const momentumRule: Rule = ([w, g, m], [lr, wd, rescale, momentum], limit) => {
-  const pull = add(clip(mul(rescale!, g!), limit), mul(wd!, w!))
-  const next = sub(mul(momentum!, m!), mul(lr!, pull))
-  return [add(w!, next), next]
-}
-
-const adamRule: Rule = ([w, g, m, v], [lr, wd, rescale, beta1, beta2, epsilon], limit) => {
-  const one = constant(1, w!.dtype)
-  const pull = clip(add(mul(rescale!, g!), mul(wd!, w!)), limit)
-  const mean = add(mul(beta1!, m!), mul(sub(one, beta1!), pull))
-  const variance = add(mul(beta2!, v!), mul(sub(one, beta2!), mul(pull, pull)))
-  const step = binary('div', mul(lr!, mean), add(unary('sqrt', variance), epsilon!))
-  return [sub(w!, step), mean, variance]
-}
-
-/** Runs a rule at every point; the gradient takes part in the weight's dtype. */
-function run(
-  where: string,
-  rule: Rule,
-  arrays: readonly Tensor[],
-  numbers: readonly Tensor[],
-  limit: number,
-): Tensor[] {
-  const { dtype, shape } = arrays[0]!
-  for (const a of arrays) {
-    if (a.ndim !== shape.length || a.shape.some((d, i) => d !== shape[i])) {
-      fail(
-        where,
-        `arrays of shapes (${arrays.map((x) => x.shape.join(', ')).join('), (')}): they must be the same`,
-      )
-    }
-  }
-  const inputs = [...arrays, ...numbers].map((t) => castTo(t, dtype))
-  const n = arrays.length
-  const result = (k: number): Tensor =>
-    pointwise(inputs, (e) => rule(e.slice(0, n), e.slice(n), limit)[k]!, where)
-  // A rule gives back everything it was given but the gradient.
-  return Array.from({ length: n - 1 }, (_, k) => result(k))
-}
-
-function define<S extends Schema>(
-  name: string,
-  inputs: readonly string[],
-  attrs: S,
-  rule: Rule,
-): OpDef {
-  const op = defineOp({
-    name,
-    inputs,
-    attrs,
-    body: (arrays, values, numbers) =>
-      run(name, rule, arrays, numbers, (values as { clipGradient: number }).clipGradient),
-  })
-  return op as unknown as OpDef
-}
-
-const sgdOp = define('sgd_update', ['weight', 'grad'], { ...common, ...lazy }, sgdRule)
-const momentumOp = define(
-  'sgd_mom_update',
-  ['weight', 'grad', 'mom'],
-  { ...common, ...momentumOf, ...lazy },
-  momentumRule,
-)
-const adamOp = define(
-  'adam_update',
-  ['weight', 'grad', 'mean', 'var'],
-  { ...common, ...adamOf, ...lazy },
-  adamRule,
-)
-
-/** The same update of many parameters at once; arrays of one parameter lie together, results as well. */
-function many<S extends Schema>(name: string, arity: number, attrs: S, rule: Rule): OpDef {
-  return new OpDef({
-    name,
-    inputs: ['...data'],
-    attrs,
-    body: (arrays, values, numbers) => {
-      const { clipGradient: limit } = values as { clipGradient: number }
-      const results: Tensor[] = []
-      for (let i = 0; i < arrays.length; i += arity) {
-        results.push(...run(name, rule, arrays.slice(i, i + arity), numbers, limit))
-      }
-      return results
-    },
-  }) as unknown as OpDef
-}
-
-const multiOps = {
-  sgd: many('multi_sgd', 2, common, sgdRule),
-  momentum: many('multi_sgd_mom', 3, { ...common, ...momentumOf }, momentumRule),
-  adam: many('multi_adam', 4, { ...common, ...adamOf }, adamRule),
-}
-
-/** Numbers of a fused update; those a rule does not know are errors. */
-export interface MultiUpdateOptions {
-  readonly lr: number
-  readonly wd: number
-  readonly rescaleGrad: number
-  readonly clipGradient: number
-  readonly momentum?: number
-  readonly beta1?: number
-  readonly beta2?: number
-  readonly epsilon?: number
-}
-
-/**
- * Updates many parameters in place in one call: parameter i is `weights[i]` with `states[i]`.
- *
- * All share one set of numbers; changing them compiles nothing anew.
- */
-export function multiUpdate<T extends Tensor>(
-  rule: keyof typeof multiOps,
-  weights: readonly T[],
-  grads: readonly T[],
-  states: readonly (readonly T[])[],
-  options: MultiUpdateOptions,
-): void {
-  const inputs: T[] = []
-  const targets: T[] = []
-  for (let i = 0; i < weights.length; i++) {
-    inputs.push(weights[i]!, grads[i]!)
-    targets.push(weights[i]!)
-    for (const state of states[i]!) {
-      inputs.push(state)
-      targets.push(state)
-    }
-  }
-  applyInto(multiOps[rule], inputs, { ...options }, targets)
-}
-
-type Options = typeof common & typeof lazy
-
-/** Applies an update: a new array, or `out` overwritten; states are always overwritten. */
-function update<T extends Tensor>(
-  op: OpDef,
-  weight: T,
-  grad: T,
-  states: readonly T[],
-  { out, ...attrs }: { readonly out?: T | undefined; readonly [name: string]: unknown },
-): T {
-  const inputs = [weight, grad, ...states]
-  if (out !== undefined) {
-    applyInto(op, inputs, attrs, [out, ...states])
-    return out
-  }
-  const [result, ...next] = applyAll(op, inputs, attrs)
-  states.forEach((state, i) => {
-    ;(state as T & { assign(value: T): unknown }).assign(next[i]!)
-  })
-  return result!
-}
+const { sgd, momentum, nag, signsgd, signum, adam, rmsprop, rmspropalex, ftrl, ftml } = formulas
+const sgdOp = defineUpdate('sgd_update', sgd, lazy)
+const momentumOp = defineUpdate('sgd_mom_update', momentum, lazy)
+const mpSgdOp = defineUpdate('mp_sgd_update', precise(sgd), lazy)
+const mpMomentumOp = defineUpdate('mp_sgd_mom_update', precise(momentum), lazy)
+const nagOp = defineUpdate('nag_mom_update', nag)
+const mpNagOp = defineUpdate('mp_nag_mom_update', precise(nag))
+const signsgdOp = defineUpdate('signsgd_update', signsgd)
+const signumOp = defineUpdate('signum_update', signum)
+const adamOp = defineUpdate('adam_update', adam, lazy)
+const rmspropOp = defineUpdate('rmsprop_update', rmsprop)
+const rmspropalexOp = defineUpdate('rmspropalex_update', rmspropalex)
+const ftrlOp = defineUpdate('ftrl_update', ftrl)
+const ftmlOp = defineUpdate('ftml_update', ftml)
 
 /**
  * One step of stochastic gradient descent; the new weight, or `out` overwritten.
@@ -203,7 +38,7 @@ function update<T extends Tensor>(
 export function sgdUpdate<T extends Tensor>(
   weight: T,
   grad: T,
-  options: Given<Options> & { out?: T },
+  options: LazyOptions<typeof sgd, T>,
 ): T {
   return update(sgdOp, weight, grad, [], options)
 }
@@ -222,9 +57,118 @@ export function sgdMomUpdate<T extends Tensor>(
   weight: T,
   grad: T,
   mom: T,
-  options: Given<Options & typeof momentumOf> & { out?: T },
+  options: LazyOptions<typeof momentum, T>,
 ): T {
   return update(momentumOp, weight, grad, [mom], options)
+}
+
+/**
+ * `sgdUpdate` of a half-precision weight by its float32 copy `weight32`, which is overwritten.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const copy = nd.array([1])
+ * await nd.mpSgdUpdate(nd.array([1]), nd.array([2]), copy, { lr: 0.5 }).asArray() // => [0]
+ * @see MXNet `mp_sgd_update`
+ */
+export function mpSgdUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  weight32: T,
+  options: LazyOptions<typeof sgd, T>,
+): T {
+  return update(mpSgdOp, weight, grad, [weight32], options)
+}
+
+/**
+ * `sgdMomUpdate` of a half-precision weight by its float32 copy; `mom` (float32) and `weight32` are overwritten.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const [mom, copy] = [nd.array([1]), nd.array([1])]
+ * await nd.mpSgdMomUpdate(nd.array([1]), nd.array([2]), mom, copy, { lr: 0.5, momentum: 0.5 }).asArray() // => [0.5]
+ * @see MXNet `mp_sgd_mom_update`
+ */
+export function mpSgdMomUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  mom: T,
+  weight32: T,
+  options: LazyOptions<typeof momentum, T>,
+): T {
+  return update(mpMomentumOp, weight, grad, [mom, weight32], options)
+}
+
+/**
+ * One step of Nesterov's accelerated gradient; `mom` is overwritten.
+ *
+ * `g' = clip(rescaleGrad·g)`, `v = momentum·m`, `w' = w - v + (momentum + 1)·(v - lr·(g' + wd·w))`,
+ * `m' = v - lr·(g' + wd·w')`: as in MXNet, the momentum's decay sees the new weight.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const mom = nd.array([0])
+ * await nd.nagMomUpdate(nd.array([1]), nd.array([1]), mom, { lr: 0.5, momentum: 0.5 }).asArray() // => [0.25]
+ * @see MXNet `nag_mom_update`
+ */
+export function nagMomUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  mom: T,
+  options: UpdateOptions<typeof nag, T>,
+): T {
+  return update(nagOp, weight, grad, [mom], options)
+}
+
+/**
+ * `nagMomUpdate` of a half-precision weight by its float32 copy; `mom` (float32) and `weight32` are overwritten.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const [mom, copy] = [nd.array([0]), nd.array([1])]
+ * await nd.mpNagMomUpdate(nd.array([1]), nd.array([1]), mom, copy, { lr: 0.5, momentum: 0.5 }).asArray() // => [0.25]
+ * @see MXNet `mp_nag_mom_update`
+ */
+export function mpNagMomUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  mom: T,
+  weight32: T,
+  options: UpdateOptions<typeof nag, T>,
+): T {
+  return update(mpNagOp, weight, grad, [mom, weight32], options)
+}
+
+/**
+ * A step by the sign of the gradient; `rescaleGrad` and `clipGradient` are taken and, as in MXNet, change nothing.
+ *
+ * `w' = (1 - lr·wd)·w - lr·sign(g)`.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * await nd.signsgdUpdate(nd.array([1]), nd.array([3]), { lr: 0.5 }).asArray() // => [0.5]
+ * @see MXNet `signsgd_update`
+ */
+export function signsgdUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  options: UpdateOptions<typeof signsgd, T>,
+): T {
+  return update(signsgdOp, weight, grad, [], options)
+}
+
+/**
+ * A step by the sign of the momentum; `mom` is overwritten.
+ *
+ * `m' = momentum·m - (1 - momentum)·(clip(rescaleGrad·g) + wd·w)`, `w' = (1 - lr·wdLh)·w + lr·sign(m')`.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const mom = nd.array([0])
+ * await nd.signumUpdate(nd.array([1]), nd.array([3]), mom, { lr: 0.5, momentum: 0.5 }).asArray() // => [0.5]
+ * @see MXNet `signum_update`
+ */
+export function signumUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  mom: T,
+  options: UpdateOptions<typeof signum, T>,
+): T {
+  return update(signumOp, weight, grad, [mom], options)
 }
 
 /**
@@ -243,7 +187,90 @@ export function adamUpdate<T extends Tensor>(
   grad: T,
   mean: T,
   variance: T,
-  options: Given<Options & typeof adamOf> & { out?: T },
+  options: LazyOptions<typeof adam, T>,
 ): T {
   return update(adamOp, weight, grad, [mean, variance], options)
+}
+
+/**
+ * One step of RMSProp; `n` is overwritten.
+ *
+ * `g' = clip(rescaleGrad·g + wd·w)`, `n' = γ1·n + (1-γ1)·g'²`, `w' = w - lr·g' / √(n' + epsilon)`, clamped to ±clipWeights.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const n = nd.array([0])
+ * await nd.rmspropUpdate(nd.array([1]), nd.array([2]), n, { lr: 0.5, gamma1: 0, epsilon: 0 }).asArray() // => [0.5]
+ * @see MXNet `rmsprop_update`
+ */
+export function rmspropUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  n: T,
+  options: UpdateOptions<typeof rmsprop, T>,
+): T {
+  return update(rmspropOp, weight, grad, [n], options)
+}
+
+/**
+ * One step of centred RMSProp (Graves, 2013); `n`, `g` and `delta` are overwritten.
+ *
+ * As `rmspropUpdate`, with `ḡ' = γ1·ḡ + (1-γ1)·g'`, `δ' = γ2·δ - lr·g' / √(n' - ḡ'² + epsilon)`, `w' = w + δ'`.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const [n, g, delta] = [nd.zeros([1]), nd.zeros([1]), nd.zeros([1])]
+ * nd.rmspropalexUpdate(nd.array([1]), nd.array([2]), n, g, delta, { lr: 0.1 })
+ * @see MXNet `rmspropalex_update`
+ */
+export function rmspropalexUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  n: T,
+  g: T,
+  delta: T,
+  options: UpdateOptions<typeof rmspropalex, T>,
+): T {
+  return update(rmspropalexOp, weight, grad, [n, g, delta], options)
+}
+
+/**
+ * One step of "follow the regularized leader"; `z` and `n` are overwritten.
+ *
+ * `g' = clip(rescaleGrad·g)`, `z' = z + g' - (√(n + g'²) - √n)·w/lr`, `n' = n + g'²`,
+ * `w' = (sign(z')·lamda1 - z') / ((beta + √n')/lr + wd)` where `|z'| > lamda1`, else 0.
+ * @throws MXNetError when the shapes differ or `lr` is missing.
+ * @example
+ * const [z, n] = [nd.zeros([1]), nd.zeros([1])]
+ * nd.ftrlUpdate(nd.array([1]), nd.array([2]), z, n, { lr: 0.1 })
+ * @see MXNet `ftrl_update`
+ */
+export function ftrlUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  z: T,
+  n: T,
+  options: UpdateOptions<typeof ftrl, T>,
+): T {
+  return update(ftrlOp, weight, grad, [z, n], options)
+}
+
+/**
+ * One step of "follow the moving leader" (Zheng and Kwok, 2017), the t-th; `d`, `v` and `z` are overwritten.
+ *
+ * `g' = clip(rescaleGrad·g + wd·w)`, `v' = β2·v + (1-β2)·g'²`, `d' = (1-β1ᵗ)/lr·(√(v'/(1-β2ᵗ)) + epsilon)`,
+ * `z' = β1·z + (1-β1)·g' - (d' - β1·d)·w`, `w' = -z'/d'`.
+ * @throws MXNetError when the shapes differ, or `lr` or `t` is missing.
+ * @example
+ * const [d, v, z] = [nd.zeros([1]), nd.zeros([1]), nd.zeros([1])]
+ * nd.ftmlUpdate(nd.array([1]), nd.array([2]), d, v, z, { lr: 0.1, t: 1 })
+ * @see MXNet `ftml_update`
+ */
+export function ftmlUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  d: T,
+  v: T,
+  z: T,
+  options: UpdateOptions<typeof ftml, T>,
+): T {
+  return update(ftmlOp, weight, grad, [d, v, z], options)
 }

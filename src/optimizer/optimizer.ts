@@ -16,6 +16,9 @@ export interface Multipliers {
   readonly wdMult: number
 }
 
+/** Multipliers by index or name. */
+type Multiplier = { readonly [key: string]: number }
+
 /** What an optimizer keeps of one parameter between updates. */
 export type OptimizerState = readonly NDArray[]
 
@@ -32,6 +35,8 @@ export interface OptimizerOptions {
   readonly lrScheduler?: LRScheduler | null
   /** The number of updates to count from. */
   readonly beginNumUpdate?: number
+  /** Names of parameters by index: those that end in neither `_weight` nor `_gamma` are not decayed. */
+  readonly paramIdx2name?: { readonly [index: number]: string }
   /** Parameters by index, for their `lrMult` and `wdMult`. */
   readonly paramDict?: ReadonlyMap<number, Multipliers> | { readonly [index: number]: Multipliers }
   /** Keeps float32 copies of half-precision weights and updates those. */
@@ -48,18 +53,10 @@ const baseNames = [
   'lrScheduler',
   'beginNumUpdate',
   'paramDict',
+  'paramIdx2name',
   'multiPrecision',
   'lazyUpdate',
 ]
-
-/** Parameters that are updated with the same numbers. */
-export interface UpdateGroup {
-  readonly lr: number
-  readonly wd: number
-  readonly weights: NDArray[]
-  readonly grads: NDArray[]
-  readonly states: OptimizerState[]
-}
 
 /**
  * The base of optimizers.
@@ -81,12 +78,14 @@ export class Optimizer {
   readonly multiPrecision: boolean
   /** The largest number of updates that any parameter has had. */
   numUpdate: number
-  readonly #begin: number
+  /** The number of updates that every parameter is counted from. */
+  readonly beginNumUpdate: number
   #counts = new Map<number, number>()
   readonly #countsByDevice = new Map([[0, this.#counts]])
   #params: OptimizerOptions['paramDict'] = {}
-  #lrMult = new Map<number, number>()
-  #wdMult = new Map<number, number>()
+  readonly #names: { readonly [index: number]: string }
+  #lrMult: Multiplier = {}
+  #wdMult: Multiplier = {}
 
   /** `ownNames` are the names of the subclass's options. */
   constructor(options: OptimizerOptions = {}, ownNames: readonly string[] = []) {
@@ -105,8 +104,10 @@ export class Optimizer {
     this.multiPrecision = options.multiPrecision ?? false
     if (lrScheduler !== null && learningRate !== null) lrScheduler.baseLr = learningRate
     this.numUpdate = options.beginNumUpdate ?? 0
-    this.#begin = this.numUpdate
+    this.beginNumUpdate = this.numUpdate
     if (options.paramDict) this.#params = options.paramDict
+    this.#names = options.paramIdx2name ?? {}
+    this.setWdMult({})
     for (const [name, value] of [
       ['learningRate', this.lr],
       ['wd', this.wd],
@@ -137,14 +138,20 @@ export class Optimizer {
     this.lr = lr
   }
 
-  /** Learning-rate multipliers by index; those given by parameters win. */
-  setLrMult(multipliers: { readonly [index: number]: number }): void {
-    this.#lrMult = new Map(Object.entries(multipliers).map(([i, m]) => [Number(i), m]))
+  /** Learning-rate multipliers by index or name; those given by parameters win. */
+  setLrMult(multipliers: Multiplier): void {
+    this.#lrMult = { ...multipliers }
   }
 
-  /** Weight-decay multipliers by index; those given by parameters win. */
-  setWdMult(multipliers: { readonly [index: number]: number }): void {
-    this.#wdMult = new Map(Object.entries(multipliers).map(([i, m]) => [Number(i), m]))
+  /** Weight-decay multipliers by index or name, beside 0 for named parameters that are neither weight nor gamma. */
+  setWdMult(multipliers: Multiplier): void {
+    const plain = Object.values(this.#names).filter((name) => !/_(weight|gamma)$/.test(name))
+    this.#wdMult = { ...Object.fromEntries(plain.map((name) => [name, 0])), ...multipliers }
+  }
+
+  /** The name of a parameter, where one was given, else its index as text. */
+  nameOf(index: number): string {
+    return this.#names[index] ?? String(index)
   }
 
   /** Parameters by index, whose `lrMult` and `wdMult` are read at every update. */
@@ -159,6 +166,10 @@ export class Optimizer {
       : (params as { [i: number]: Multipliers })[index]
   }
 
+  #multiplier(multipliers: Multiplier, index: number): number {
+    return multipliers[index] ?? multipliers[this.nameOf(index)] ?? 1
+  }
+
   /** Tells which device's copies are updated next: each has counts of its own. */
   setCurrentDevice(device: number): void {
     this.#counts = this.#countsByDevice.get(device) ?? new Map()
@@ -168,7 +179,7 @@ export class Optimizer {
   /** Counts one update of each parameter. */
   updateCount(indices: readonly number[]): void {
     for (const index of indices) {
-      const count = (this.#counts.get(index) ?? this.#begin) + 1
+      const count = (this.#counts.get(index) ?? this.beginNumUpdate) + 1
       this.#counts.set(index, count)
       if (count > this.numUpdate) this.numUpdate = count
     }
@@ -176,17 +187,17 @@ export class Optimizer {
 
   /** How many updates a parameter has had. */
   countOf(index: number): number {
-    return this.#counts.get(index) ?? this.#begin
+    return this.#counts.get(index) ?? this.beginNumUpdate
   }
 
   /** The learning rate of one parameter. */
   lrOf(index: number): number {
-    return this.learningRate * (this.#param(index)?.lrMult ?? this.#lrMult.get(index) ?? 1)
+    return this.learningRate * (this.#param(index)?.lrMult ?? this.#multiplier(this.#lrMult, index))
   }
 
   /** The weight decay of one parameter. */
   wdOf(index: number): number {
-    return this.wd * (this.#param(index)?.wdMult ?? this.#wdMult.get(index) ?? 1)
+    return this.wd * (this.#param(index)?.wdMult ?? this.#multiplier(this.#wdMult, index))
   }
 
   /** The limit of gradients as operators take it: -1 for none. */
@@ -217,30 +228,6 @@ export class Optimizer {
     indices.forEach((index, i) => {
       this.update(index, weights[i]!, grads[i]!, states[i]!)
     })
-  }
-
-  /** Counts an update of each parameter and gathers those that share their numbers. */
-  protected group(
-    indices: readonly number[],
-    weights: readonly NDArray[],
-    grads: readonly NDArray[],
-    states: readonly OptimizerState[],
-    rate: (index: number) => number = (index) => this.lrOf(index),
-  ): UpdateGroup[] {
-    this.updateCount(indices)
-    const groups: UpdateGroup[] = []
-    for (let i = 0; i < indices.length; i++) {
-      const [lr, wd] = [rate(indices[i]!), this.wdOf(indices[i]!)]
-      let group = groups.find((g) => g.lr === lr && g.wd === wd)
-      if (group === undefined) {
-        group = { lr, wd, weights: [], grads: [], states: [] }
-        groups.push(group)
-      }
-      group.weights.push(weights[i]!)
-      group.grads.push(grads[i]!)
-      group.states.push(states[i]!)
-    }
-    return groups
   }
 }
 

@@ -6,8 +6,10 @@ import { denseRows } from './dense.ts'
 import { indexingRows } from './indexing.ts'
 import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
+import { multiUpdateRows } from './multiUpdate.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
+import { singleUpdateRows } from './singleUpdate.ts'
 import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
@@ -25,4 +27,6 @@ export const rows: readonly Row[] = [
   ...sortingRows,
   ...linalgRows,
   ...windowRows,
+  ...singleUpdateRows,
+  ...multiUpdateRows,
 ]

@@ -3,22 +3,22 @@
 import { type Arr, build, get } from './model.ts'
 import { between, type Row, row, signed } from './row.ts'
 
-interface Common {
+export interface Common {
   lr: number
   wd?: number
   rescaleGrad?: number
   clipGradient?: number
 }
 
-const clipped = (g: number, limit = -1): number =>
+export const clipped = (g: number, limit = -1): number =>
   limit < 0 ? g : Math.max(-limit, Math.min(limit, g))
-const each = (xs: readonly Arr[], f: (...v: number[]) => number[]): Arr[] => {
+export const each = (xs: readonly Arr[], f: (...v: number[]) => number[]): Arr[] => {
   const count = xs.length - 1
   return Array.from({ length: count }, (_, k) =>
     build(xs[0]!.shape, (at) => f(...xs.map((x) => get(x, at)))[k]!),
   )
 }
-const square = { shape: [4], from: between(0.1, 1) }
+export const square = { shape: [4], from: between(0.1, 1) }
 
 export const updateRows: readonly Row[] = [
   row<Common>({

@@ -36,6 +36,6 @@ test('adam_update overwrites its means', async () => {
 
 test('shapes must agree', () => {
   expect(() => sgdUpdate(nd.zeros([2]), nd.zeros([3]), { lr: 1 })).toThrow(
-    /\[sgd_update\] arrays of shapes \(2\), \(3\)/,
+    /\[sgd_update\] arrays of shapes \(2,\), \(3,\)/,
   )
 })

@@ -1,0 +1,3 @@
+/** `mx.optimizer.contrib`: optimizers that MXNet keeps apart. */
+
+export { GroupAdaGrad } from './adaptive.ts'
