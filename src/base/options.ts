@@ -23,3 +23,9 @@ export function checkOptions<O extends object>(
   }
   return options
 }
+
+/** Options whose argument `name` came first by itself; an object in its place is the options already. */
+export function withFirst<O extends object>(name: keyof O, first: unknown, options: object): O {
+  const isOptions = typeof first === 'object' && first !== null && !Array.isArray(first)
+  return (isOptions ? first : { ...options, [name]: first }) as O
+}
