@@ -147,9 +147,39 @@ export class Xavier extends Initializer {
   }
 }
 
+/** Options of `MSRAPrelu`. */
+export interface MSRAPreluOptions {
+  /** Which fan to count; by default the mean of both. */
+  readonly factorType?: 'avg' | 'in' | 'out'
+  /** The slope of the PReLU that follows, 0.25 by default. */
+  readonly slope?: number
+}
+
+/**
+ * Keeps the scale of signals through rectifiers (He et al., 2015): `Xavier` with normal numbers of magnitude `2/(1 + slope²)`.
+ * @throws MXNetError for a parameter with fewer than two axes.
+ * @example
+ * net.initialize(new init.MSRAPrelu({ slope: 0 }))
+ * @see MXNet `initializer.MSRAPrelu`
+ */
+export class MSRAPrelu extends Xavier {
+  readonly slope: number
+
+  constructor(options: MSRAPreluOptions = {}) {
+    const { factorType = 'avg', slope = 0.25 } = options
+    super({ rndType: 'gaussian', factorType, magnitude: 2 / (1 + slope ** 2) })
+    this.slope = slope
+  }
+
+  protected override get dumped(): { readonly [key: string]: unknown } {
+    return { factorType: this.factorType, slope: this.slope }
+  }
+}
+
 register(Zero, ['zeros'])
 register(One, ['ones'])
 register(Constant, [], ({ value }) => new Constant(value as number))
 register(Uniform, [], ({ scale }) => new Uniform(scale as number | undefined))
 register(Normal, ['gaussian'], ({ sigma }) => new Normal(sigma as number | undefined))
 register(Xavier)
+register(MSRAPrelu)

@@ -2,6 +2,8 @@
 
 export {
   Constant,
+  MSRAPrelu,
+  type MSRAPreluOptions,
   Normal,
   One,
   Uniform,
@@ -9,4 +11,13 @@ export {
   type XavierOptions,
   Zero,
 } from './distributions.ts'
-export { create, type InitDesc, Initializer, type InitLike, register } from './initializer.ts'
+export { create, InitDesc, Initializer, type InitLike, register } from './initializer.ts'
+export { Load, type LoadInitOptions, Mixed } from './selection.ts'
+export {
+  Bilinear,
+  FusedRNN,
+  type FusedRNNOptions,
+  LSTMBias,
+  Orthogonal,
+  type OrthogonalOptions,
+} from './structured.ts'

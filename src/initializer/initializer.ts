@@ -2,13 +2,43 @@
 
 import { Callable, invoke } from '../base/callable.ts'
 import { fail } from '../base/error.ts'
+import { formatShape } from '../base/shape.ts'
+import { array as makeArray } from '../ndarray/creation.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 
-/** The name of a parameter with what is known about it; a plain string will do. */
-export interface InitDesc {
+/** What is known of a parameter besides its name. */
+export interface InitDescLike {
   readonly name: string
   /** `__init__`: the text of an initializer that wins over the name (from `sym.var(…, { init })`). */
   readonly attrs?: { readonly [key: string]: string }
+}
+
+/**
+ * The name of a parameter with its attributes; `__init__` among them names the initializer to use.
+ * @example
+ * init.create('one')(new init.InitDesc('fc_weight', { __init__: 'zeros' }), nd.ones([2]))
+ * @see MXNet `initializer.InitDesc`
+ */
+export class InitDesc implements InitDescLike {
+  readonly name: string
+  readonly attrs: { readonly [key: string]: string }
+  /** The initializer of the whole network, for those that fill parts of a parameter by names of their own. */
+  readonly globalInit: Initializer | null
+
+  constructor(
+    name: string,
+    attrs: { readonly [key: string]: string } = {},
+    globalInit: Initializer | null = null,
+  ) {
+    this.name = name
+    this.attrs = attrs
+    this.globalInit = globalInit
+  }
+
+  /** The name. */
+  toString(): string {
+    return this.name
+  }
 }
 
 /** An initializer, its registered name, or its `dumps()` text. */
@@ -16,7 +46,7 @@ export type InitLike = Initializer | string
 
 export interface Initializer {
   /** Fills `array` by the rule that the end of the parameter's name asks for. */
-  (desc: string | InitDesc, array: NDArray): void
+  (desc: string | InitDescLike, array: NDArray): void
 }
 
 /**
@@ -43,11 +73,26 @@ export class Initializer extends Callable {
   }
 
   override [invoke](args: readonly unknown[]): void {
-    const [desc, array] = args as [string | InitDesc, NDArray]
-    const { name, attrs } = typeof desc === 'string' ? { name: desc, attrs: undefined } : desc
-    const own = attrs?.__init__
-    if (own) create(own).initWeight(name, array)
-    else this.#byName(name, array)
+    const [desc, array] = args as [string | InitDescLike, NDArray]
+    if (typeof desc === 'string') return this.#byPlainName(desc, array)
+    const own = desc.attrs?.__init__
+    if (own) create(own).initWeight(desc.name, array)
+    else this.#byName(desc.name, array)
+  }
+
+  /** The rules of names without attributes, which know two layers by the beginning of their names. */
+  #byPlainName(name: string, array: NDArray): void {
+    if (name.startsWith('upsampling')) array.assign(bilinearKernel(array))
+    else if (/^stn_loc.*weight$/.test(name)) array.assign(0)
+    else if (/^stn_loc.*bias$/.test(name)) {
+      if (array.size !== 6) {
+        fail(
+          this.constructor.name,
+          `${name} has shape ${formatShape(array.shape)}: the six numbers of an affine map are needed`,
+        )
+      }
+      array.assign(on(array, [1, 0, 0, 0, 1, 0]))
+    } else this.#byName(name, array)
   }
 
   #byName(name: string, array: NDArray): void {
@@ -68,11 +113,14 @@ export class Initializer extends Callable {
     fail(this.constructor.name, `initWeight is not implemented and ${name} needs it: override it`)
   }
 
+  /** The constructor's arguments by name. */
+  protected get dumped(): { readonly [key: string]: unknown } {
+    return this.#params
+  }
+
   /** The initializer as MXNet's text, `["xavier", {"magnitude": 3}]`, which `create` reads. */
   dumps(): string {
-    const entries = Object.entries(this.#params).map(
-      ([k, v]) => `"${snake(k)}": ${JSON.stringify(v)}`,
-    )
+    const entries = Object.entries(this.dumped).map(([k, v]) => `"${snake(k)}": ${written(k, v)}`)
     return `["${this.constructor.name.toLowerCase()}", {${entries.join(', ')}}]`
   }
 
@@ -84,6 +132,36 @@ export class Initializer extends Callable {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.dumps()
   }
+}
+
+/** Arguments that are real numbers in MXNet, so that 2 is written 2.0. */
+const reals = ['scale', 'sigma', 'slope', 'forgetBias']
+
+function written(name: string, value: unknown): string {
+  if (value instanceof Initializer) return JSON.stringify(value.dumps())
+  if (Number.isInteger(value) && reals.includes(name)) return (value as number).toFixed(1)
+  return JSON.stringify(value)
+}
+
+/** Numbers in the shape and dtype of an array, where it lives. */
+export function on({ shape, dtype, context: ctx }: NDArray, values: readonly number[]): NDArray {
+  return makeArray(Float64Array.from(values), { dtype, ctx }).reshape(shape)
+}
+
+/** The kernel that makes a transposed convolution interpolate linearly, for a shape (…, …, height, width). */
+export function bilinearKernel(array: NDArray): NDArray {
+  const [height, width] = array.shape.slice(2)
+  if (array.ndim !== 4 || height === undefined || width === undefined) {
+    fail('Bilinear', `the shape is ${formatShape(array.shape)}: a kernel of four axes is needed`)
+  }
+  const f = Math.ceil(width / 2)
+  const c = (2 * f - 1 - (f % 2)) / (2 * f)
+  const part = (i: number): number => 1 - Math.abs(i / f - c)
+  const values = Array.from(
+    { length: array.size },
+    (_, i) => part(i % width) * part(Math.floor(i / width) % height),
+  )
+  return on(array, values)
 }
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)

@@ -80,3 +80,59 @@ test('own initializers register under their name', async () => {
   init.create('half')('w_weight', x)
   expect(await values(x)).toEqual([0.5])
 })
+
+test('Load fills from stored arrays and by default where they are missing', async () => {
+  const stored = { 'arg:fc_weight': nd.array([1, 2]), 'aux:bn_moving_mean': nd.array([3]) }
+  const load = new init.Load(stored, { defaultInit: new init.One() })
+  const [w, m, other] = [nd.zeros([2]), nd.zeros([1]), nd.zeros([2])]
+  load('fc_weight', w)
+  load('bn_moving_mean', m)
+  load('conv_weight', other)
+  expect([await values(w), await values(m), await values(other)]).toEqual([[1, 2], [3], [1, 1]])
+  expect(() => load('fc_weight', nd.zeros([3]))).toThrow(
+    /\[Load\] fc_weight is stored with shape \(2,\)/,
+  )
+  expect(() => new init.Load(stored)('nothing', w)).toThrow(/nothing is not stored/)
+})
+
+test('Mixed refuses what no pattern matches, and matches from the beginning of a name', () => {
+  const mixed = new init.Mixed(['fc'], [new init.Zero()])
+  expect(() => mixed('my_fc_weight', nd.zeros([1]))).toThrow(
+    /\[Mixed\] no pattern matches my_fc_weight/,
+  )
+  expect(() => new init.Mixed(['a', 'b'], [new init.Zero()])).toThrow(
+    /2 patterns and 1 initializers/,
+  )
+})
+
+test('packed RNN parameters are filled matrix by matrix', async () => {
+  random.seed(1)
+  const [hidden, input, gates] = [4, 3, 4]
+  const x = nd.zeros([gates * (hidden * input + hidden * hidden + 2 * hidden)])
+  const rnn = new init.FusedRNN({
+    init: new init.Xavier(),
+    numHidden: hidden,
+    numLayers: 1,
+    mode: 'lstm',
+  })
+  rnn.initWeight('lstm_parameters', x)
+  const v = await values(x)
+  const bound = Math.sqrt(3 / ((hidden + input) / 2))
+  expect(Math.max(...v.slice(0, 48))).toBeLessThan(bound)
+  expect(Math.max(...v.slice(0, 48))).toBeGreaterThan(bound / 2)
+  expect(v.slice(-32)).toEqual([0, 1, 0, 0, 0, 1, 0, 0].flatMap((b) => [b, b, b, b]))
+  expect(() => rnn.initWeight('p', nd.zeros([7]))).toThrow(/no input size fits/)
+})
+
+test('texts of nested initializers read back', () => {
+  const text = new init.FusedRNN({
+    init: 'xavier',
+    numHidden: 2,
+    numLayers: 1,
+    mode: 'gru',
+  }).dumps()
+  expect(init.create(text).dumps()).toBe(text)
+  expect(init.create(new init.Orthogonal(1, { randType: 'normal' }).dumps()).dumps()).toBe(
+    '["orthogonal", {"scale": 1.0, "rand_type": "normal"}]',
+  )
+})
