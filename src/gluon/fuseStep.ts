@@ -36,7 +36,7 @@ const limit = 16
  *
  * The results are those of `record`, `backward` and `trainer.step(batchSize)`; gradients stay inside the graph, so
  * `grad` fields are not written. The batch size is the first size of the data unless it is given.
- * @throws MXNetError for an optimizer whose update is not one operator, several contexts, or `gradReq` 'add'.
+ * @throws MXNetError for an optimizer that does not update by operators, several contexts, or `gradReq` 'add'.
  * @example
  * const step = gluon.fuseStep(net, loss, trainer)
  * for await (const [data, label] of loader) total += await step(data, label).sum().asScalar()
@@ -92,7 +92,10 @@ function compile(
   calls: readonly WritingCall[],
 ): Compiled {
   if (calls.length === 0)
-    fail('fuseStep', 'the optimizer updates nothing by operators: use sgd or adam')
+    fail(
+      'fuseStep',
+      'the optimizer updates nothing by operators: use one of mx.optimizer, or override updateAll with update operators',
+    )
   const traced = traceFunction(
     'fuseStep',
     ([x, y], place) =>

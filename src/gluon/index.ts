@@ -4,7 +4,7 @@ export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './
 export { Constant } from './constant.ts'
 export * as data from './data/index.ts'
 export { type FusedStep, fuseStep } from './fuseStep.ts'
-export * as loss from './loss.ts'
+export * as loss from './loss/index.ts'
 export * as nn from './nn/index.ts'
 export * as utils from './parallel.ts'
 export { Parameter, type ParameterOptions } from './parameter.ts'
