@@ -1,6 +1,7 @@
 /** CompositeEvalMetric: several metrics fed at once. */
 
 import { fail } from '../base/error.ts'
+import { CustomMetric, type FEval } from './custom.ts'
 import { type Arrays, EvalMetric, type MetricOptions } from './metric.ts'
 
 /** A metric of any kind. */
@@ -85,7 +86,7 @@ export function register<C extends MetricClass>(klass: C, aliases: readonly stri
 }
 
 /**
- * The metric that a value names: itself, a registered name, or a list of them as one.
+ * The metric that a value names: itself, a registered name, a function of a label and a prediction, or a list of them as one.
  * @throws MXNetError when nothing is registered under the name.
  * @example
  * metric.create(['acc', 'loss'])
@@ -93,13 +94,14 @@ export function register<C extends MetricClass>(klass: C, aliases: readonly stri
  */
 export function create(metric: readonly (AnyMetric | string)[]): CompositeEvalMetric
 export function create<M extends AnyMetric>(metric: M): M
-export function create(metric: AnyMetric | string, options?: object): AnyMetric
+export function create(metric: AnyMetric | string | FEval, options?: object): AnyMetric
 export function create(
-  metric: AnyMetric | string | readonly (AnyMetric | string)[],
+  metric: AnyMetric | string | FEval | readonly (AnyMetric | string)[],
   options?: object,
 ): AnyMetric {
   if (metric instanceof EvalMetric) return metric
   if (Array.isArray(metric)) return new CompositeEvalMetric(metric)
+  if (typeof metric === 'function') return new CustomMetric(metric as FEval, options)
   const klass = registry.get(String(metric).toLowerCase())
   if (klass === undefined) {
     fail(

@@ -37,3 +37,27 @@ export class Loss extends EvalMetric {
     applyInto(addSum, [total, values], undefined, [total])
   }
 }
+
+/**
+ * The same as `Loss`, under the name `torch`.
+ * @example
+ * new metric.Torch().name // => 'torch'
+ * @see MXNet `metric.Torch`
+ */
+export class Torch extends Loss {
+  constructor(options: MetricOptions = {}) {
+    super({ ...options, name: options.name ?? 'torch' })
+  }
+}
+
+/**
+ * The same as `Loss`, under the name `caffe`.
+ * @example
+ * new metric.Caffe().name // => 'caffe'
+ * @see MXNet `metric.Caffe`
+ */
+export class Caffe extends Loss {
+  constructor(options: MetricOptions = {}) {
+    super({ ...options, name: options.name ?? 'caffe' })
+  }
+}

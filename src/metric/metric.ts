@@ -28,13 +28,18 @@ export const listOf = (arrays: Arrays): readonly NDArray[] =>
 class Tally {
   readonly sums = new Map<Context, NDArray>()
   count = 0
+  readonly #shape: readonly number[]
 
-  /** The running sum on a device: rank 0, float64, on a GPU float32. */
+  constructor(shape: readonly number[]) {
+    this.#shape = shape
+  }
+
+  /** The running sums on a device: float64, on a GPU float32. */
   on(context: Context): NDArray {
     let sum = this.sums.get(context)
     if (sum === undefined) {
       const dtype = context.deviceType === 'gpu' ? 'float32' : 'float64'
-      sum = zeros([], { dtype, ctx: context })
+      sum = zeros(this.#shape, { dtype, ctx: context })
       this.sums.set(context, sum)
     }
     return sum
@@ -46,9 +51,10 @@ class Tally {
     this.count += other.count
   }
 
-  async value(): Promise<number> {
-    const parts = await Promise.all([...this.sums.values()].map((sum) => sum.asScalar()))
-    return parts.reduce((a, b) => a + b, 0)
+  async values(): Promise<number[]> {
+    const parts = await Promise.all([...this.sums.values()].map((sum) => sum.asTypedArray()))
+    const size = this.#shape.reduce((a, b) => a * b, 1)
+    return Array.from({ length: size }, (_, i) => parts.reduce((a, part) => a + Number(part[i]), 0))
   }
 }
 
@@ -70,13 +76,18 @@ export class EvalMetric<Name = string, Value = number> {
   readonly name: string
   readonly #outputNames: readonly string[] | null
   readonly #labelNames: readonly string[] | null
-  #local = new Tally()
-  #past = new Tally()
+  readonly #shape: readonly number[]
+  #local: Tally
+  #past: Tally
 
-  constructor(name: string, options: MetricOptions = {}) {
+  /** `sums` is how many running sums the metric keeps; null for one scalar. */
+  constructor(name: string, options: MetricOptions = {}, sums: number | null = null) {
     this.name = options.name ?? name
     this.#outputNames = options.outputNames ?? null
     this.#labelNames = options.labelNames ?? null
+    this.#shape = sums === null ? [] : [sums]
+    this.#local = new Tally(this.#shape)
+    this.#past = new Tally(this.#shape)
   }
 
   /**
@@ -96,10 +107,13 @@ export class EvalMetric<Name = string, Value = number> {
       fail(this.constructor.name, `labels and predictions must be arrays: one is ${String(other)}`)
     }
     withFrame({ recording: false }, () => {
-      p.forEach((pred, i) => {
-        this.updatePair(l[i]!, pred)
-      })
+      this.updatePairs(p.map((pred, i) => [l[i]!.asInContext(pred.context), pred]))
     })
+  }
+
+  /** Adds the pairs of one update; by default one after the other. */
+  protected updatePairs(pairs: readonly (readonly [label: NDArray, pred: NDArray])[]): void {
+    for (const [label, pred] of pairs) this.updatePair(label, pred)
   }
 
   /** Adds a batch from arrays by name; `outputNames` and `labelNames` pick and order them. */
@@ -144,12 +158,26 @@ export class EvalMetric<Name = string, Value = number> {
 
   /** The name and the value, NaN before the first update; the one wait. */
   async get(): Promise<[Name, Value]> {
-    return [this.name as Name, (await ratio([this.#local])) as Value]
+    return [this.name as Name, (await this.#read([this.#local])) as Value]
   }
 
   /** As `get`, over everything since `reset`, whatever `resetLocal` has cleared. */
   async getGlobal(): Promise<[Name, Value]> {
-    return [this.name as Name, (await ratio([this.#past, this.#local])) as Value]
+    return [this.name as Name, (await this.#read([this.#past, this.#local])) as Value]
+  }
+
+  async #read(tallies: readonly Tally[]): Promise<number> {
+    const values = await Promise.all(tallies.map((t) => t.values()))
+    const sums = values.reduce((a, b) => a.map((x, i) => x + b[i]!))
+    return this.valueOfSums(
+      sums,
+      tallies.reduce((n, t) => n + t.count, 0),
+    )
+  }
+
+  /** The value from the running sums and the count; by default their ratio, NaN without instances. */
+  protected valueOfSums(sums: readonly number[], count: number): number {
+    return count === 0 ? Number.NaN : sums[0]! / count
   }
 
   /** The names with their values, as a list of pairs. */
@@ -164,28 +192,21 @@ export class EvalMetric<Name = string, Value = number> {
 
   /** Forgets everything. */
   reset(): void {
-    this.#local = new Tally()
-    this.#past = new Tally()
+    this.#local = new Tally(this.#shape)
+    this.#past = new Tally(this.#shape)
   }
 
   /** Starts a new stretch; `getGlobal` still counts the old ones. */
   resetLocal(): void {
     if (frame.recording) withFrame({ recording: false }, () => this.#past.take(this.#local))
     else this.#past.take(this.#local)
-    this.#local = new Tally()
+    this.#local = new Tally(this.#shape)
   }
 
   /** `EvalMetric: {'accuracy': …}` without the value, which has to be awaited. */
   toString(): string {
     return `EvalMetric: ${this.name}`
   }
-}
-
-async function ratio(tallies: readonly Tally[]): Promise<number> {
-  const count = tallies.reduce((n, t) => n + t.count, 0)
-  if (count === 0) return Number.NaN
-  const sums = await Promise.all(tallies.map((t) => t.value()))
-  return sums.reduce((a, b) => a + b, 0) / count
 }
 
 function pairs([name, value]: readonly [unknown, unknown]): [string, number][] {

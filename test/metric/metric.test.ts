@@ -1,6 +1,6 @@
 /** Metrics: sums that grow on the device. */
 
-import { autograd, metric, type NDArray, nd } from 'mxnet-ts'
+import { autograd, cpu, metric, type NDArray, nd } from 'mxnet-ts'
 import { expect, test } from 'vitest'
 
 test('accuracy of classes and of scores', async () => {
@@ -82,4 +82,77 @@ test('a metric of one’s own', async () => {
   largest.update(nd.array([0]), nd.array([1, 5]))
   largest.update(nd.array([0]), nd.array([3, 2]))
   expect(await largest.get()).toEqual(['largest', 4])
+})
+
+test('metrics of other devices, of lists, and of more classes than two', async () => {
+  const f1 = new metric.F1({ average: 'micro' })
+  const [label, pred] = [
+    nd.array([1, 0]),
+    nd.array([
+      [0.2, 0.8],
+      [0.2, 0.8],
+    ]),
+  ]
+  const other = [nd.array([1], { ctx: cpu(1) }), nd.array([[0.1, 0.9]], { ctx: cpu(1) })] as const
+  f1.update([label, other[0]], [pred, other[1]])
+  expect((await f1.get())[1]).toBeCloseTo((2 * 2) / (2 * 2 + 1), 10)
+  f1.update(nd.array([2, 0]), pred)
+  await expect(f1.get()).rejects.toThrow(/\[F1\] 1 labels are neither 0 nor 1/)
+})
+
+test('macro averages the updates, micro pools them', async () => {
+  const label = [nd.array([1, 2, 3]), nd.array([1, 2, 4])]
+  const pred = [nd.array([1, 2, 4]), nd.array([3, 2, 1])]
+  const [macro, micro] = [
+    new metric.PearsonCorrelation(),
+    new metric.PearsonCorrelation({ average: 'micro' }),
+  ]
+  label.forEach((l, i) => {
+    macro.update(l, pred[i]!)
+    micro.update(l, pred[i]!)
+  })
+  const r = (x: number[], y: number[]): number => {
+    const mean = (v: number[]): number => v.reduce((a, b) => a + b) / v.length
+    const [mx, my] = [mean(x), mean(y)]
+    const cov = (a: number[], b: number[], ma: number, mb: number): number =>
+      a.reduce((s, v, i) => s + (v - ma) * (b[i]! - mb), 0)
+    return cov(x, y, mx, my) / Math.sqrt(cov(x, x, mx, mx) * cov(y, y, my, my))
+  }
+  expect((await macro.get())[1]).toBeCloseTo(
+    (r([1, 2, 3], [1, 2, 4]) + r([1, 2, 4], [3, 2, 1])) / 2,
+    6,
+  )
+  expect((await micro.get())[1]).toBeCloseTo(r([1, 2, 3, 1, 2, 4], [1, 2, 4, 3, 2, 1]), 6)
+})
+
+test('a function as a metric, at once or later', async () => {
+  const mean = metric.create(
+    async (label: NDArray, pred: NDArray) => [
+      await pred.sub(label).abs().sum().asScalar(),
+      label.size,
+    ],
+    { name: 'mine' },
+  )
+  mean.update(nd.array([1, 2]), nd.array([2, 4]))
+  mean.update(nd.array([0]), nd.array([0]))
+  expect(await mean.get()).toEqual(['mine', 1])
+  mean.resetLocal()
+  expect(await mean.get()).toEqual(['mine', Number.NaN])
+  expect(await mean.getGlobal()).toEqual(['mine', 1])
+  const broken = new metric.CustomMetric(() => {
+    throw new Error('no')
+  })
+  broken.update(nd.array([0]), nd.array([0]))
+  await expect(broken.get()).rejects.toThrow('no')
+  broken.reset()
+  expect((await broken.get())[1]).toBeNaN()
+})
+
+test('metrics by name, with their options', async () => {
+  expect(metric.create('top_k_acc', { topK: 3 }).name).toBe('top_k_accuracy_3')
+  expect(metric.create('Perplexity', { ignoreLabel: 0 }).name).toBe('perplexity')
+  expect(() => metric.create('top_k_acc', { topK: 1 })).toThrow(/topK is 1/)
+  expect(() => new metric.CrossEntropy().update(nd.array([0]), nd.zeros([2, 2]))).toThrow(
+    /\[CrossEntropy\] labels \(1,\)/,
+  )
 })
