@@ -1,6 +1,5 @@
 /** Update operators of one weight that decay apart from the gradient or measure a whole layer: AdamW and LAMB. */
 
-import { applyAll, applyInto } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary } from '../prim/expr.ts'
@@ -104,7 +103,7 @@ const mpPhase2Op = defineUpdate('mp_lamb_update_phase2', {
   body: (where, arrays, numbers, attrs) => {
     const [weight, g, r1, r2, full] = arrays as Tensor[]
     const [next] = phase2.body(where, [full!, g!, r1!, r2!], numbers, attrs)
-    return [castTo(next!, weight!.dtype), next!]
+    return [castTo(next!, weight!.dtype)]
   },
 })
 
@@ -169,7 +168,7 @@ export function lambUpdatePhase2<T extends Tensor>(
 }
 
 /**
- * `lambUpdatePhase2` of a half-precision weight by its float32 copy, which is overwritten.
+ * `lambUpdatePhase2` of a half-precision weight by its float32 copy, which is read and, as in MXNet, not written.
  * @throws MXNetError when `lr` is missing or `r1` and `r2` do not have one element.
  * @example
  * const [r1, r2, copy] = [nd.array([2]), nd.array([1]), nd.array([2])]
@@ -182,14 +181,7 @@ export function mpLambUpdatePhase2<T extends Tensor>(
   r1: T,
   r2: T,
   weight32: T,
-  { out, ...attrs }: UpdateOptions<typeof phase2, T>,
+  options: UpdateOptions<typeof phase2, T>,
 ): T {
-  const inputs = [weight, g, r1, r2, weight32]
-  if (out !== undefined) {
-    applyInto(mpPhase2Op, inputs, attrs, [out, weight32])
-    return out
-  }
-  const [next, copy] = applyAll(mpPhase2Op, inputs, attrs)
-  ;(weight32 as T & { assign(value: T): unknown }).assign(copy!)
-  return next!
+  return update(mpPhase2Op, weight, g, [], options, [r1, r2, weight32])
 }

@@ -1,5 +1,6 @@
 /** Random operators: uniform and normal numbers, integers, dropout, from counter-based bits. */
 
+import type { DType } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkAxes, type Shape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'

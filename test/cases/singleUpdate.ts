@@ -1,6 +1,6 @@
 /** Rows: updates of one weight beyond gradient descent and Adam. */
 
-import { type Arr, build, get } from './model.ts'
+import { build, get } from './model.ts'
 import { between, type InputSpec, type Row, row, signed } from './row.ts'
 import { type Common, clipped, each, square } from './update.ts'
 
@@ -166,8 +166,7 @@ const phase2Row = (op: string, mixed: boolean): Row =>
       const bounded = upperBound < 0 ? low : Math.min(low, upperBound)
       const ratio = bounded === 0 || r2 === 0 ? 1 : bounded / r2
       const w = mixed ? xs[4]! : xs[0]!
-      const next: Arr = build(w.shape, (at) => get(w, at) - lr * ratio * get(xs[1]!, at))
-      return mixed ? [next, next] : [next]
+      return build(w.shape, (at) => get(w, at) - lr * ratio * get(xs[1]!, at))
     },
     order: 0,
     why,
