@@ -278,6 +278,17 @@ export const mixed =
     return [castTo(next!, weight.dtype), ...after, next!]
   }
 
+/** Half-precision arrays take part in float32; results come back in the dtypes of the arrays. */
+export const inFloat32 =
+  (body: Body): Body =>
+  (where, arrays, numbers, attrs) => {
+    const half = (x: Tensor): boolean => x.dtype === 'float16' || x.dtype === 'bfloat16'
+    if (!arrays.some(half)) return body(where, arrays, numbers, attrs)
+    const full = arrays.map((x) => (half(x) ? castTo(x, 'float32') : x))
+    const places = [arrays[0]!, ...arrays.slice(2)]
+    return body(where, full, numbers, attrs).map((y, i) => castTo(y, places[i]!.dtype))
+  }
+
 const common = {
   lr: attr.scalar(),
   wd: attr.scalar(0),
@@ -295,7 +306,7 @@ const formula = <S extends Schema>(
 ): { readonly arrays: readonly string[]; readonly attrs: S; readonly body: Body } => ({
   arrays: arrays.split(' '),
   attrs,
-  body,
+  body: inFloat32(body),
 })
 
 /** All formulas, by the names that optimizers call them. Numbers that change while training are dynamic. */

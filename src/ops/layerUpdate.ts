@@ -4,7 +4,7 @@ import { attr } from '../core/attrs.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary } from '../prim/expr.ts'
 import { castTo, pointwise, reshapeTo } from '../prim/primitive.ts'
-import { type Formula, formulas, lambDirection, lambRatio } from './formula.ts'
+import { type Formula, formulas, inFloat32, lambDirection, lambRatio } from './formula.ts'
 import { defineUpdate, precise, type UpdateOptions, update } from './updateOp.ts'
 
 const adamwOp = defineUpdate('_adamw_update', formulas.adamw)
@@ -64,7 +64,7 @@ const phase1 = {
     biasCorrection: attr.bool(true),
     clipGradient: attr.float(-1),
   },
-  body: lambDirection,
+  body: inFloat32(lambDirection),
 } satisfies Formula
 const phase1Op = defineUpdate('lamb_update_phase1', phase1)
 const mpPhase1Op = defineUpdate('mp_lamb_update_phase1', {
@@ -73,7 +73,7 @@ const mpPhase1Op = defineUpdate('mp_lamb_update_phase1', {
   body: (where, arrays, numbers, attrs) => {
     const [, grad, mean, variance, full] = arrays as Tensor[]
     const exact = [full!, castTo(grad!, full!.dtype), mean!, variance!]
-    return lambDirection(where, exact, numbers, attrs)
+    return inFloat32(lambDirection)(where, exact, numbers, attrs)
   },
 })
 
