@@ -35,6 +35,8 @@ export const arrows = {
   symbol: [...arrays, 'ndarray', 'autograd'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
   gluon: [...training, 'symbol', 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
+  // Checks of operators and blocks compare them from outside.
+  testUtils: training,
   viz: everyone,
   profiler: everyone,
   runtime: [...everyone, 'backend/backend.ts'],

@@ -23,6 +23,8 @@ export class Node {
   extra: unknown = null
   /** On the tape: where the node's outputs live; gradients that arrive from elsewhere are moved there. */
   home: Context | undefined = undefined
+  /** A gradient rule of the node's own, from the gradients of its outputs; null: that of the instance. */
+  pull: ((dys: readonly Tensor[]) => readonly (Tensor | null | undefined)[]) | null = null
   /** Scratch of the reverse sweep: which sweep last came by, whether gradients pass here, and their sums. */
   sweep = 0
   relevant = false

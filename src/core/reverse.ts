@@ -104,6 +104,7 @@ export function reverse(
     node.sums = null
     if (sums === null) continue
     if (wanted.has(node)) results.set(node, sums)
+    else if (node.pull !== null) passBackByHand(node, node.pull, sums, sweep)
     else if (instance !== null) passBack(node, instance, sums, sweep, output)
   }
   return results
@@ -143,6 +144,21 @@ function passBack(
     const source = inputs[targets[j]!]!
     accumulate(source.node!, source.index, grads[j]!)
   }
+}
+
+/** The same for a node with a rule of its own. */
+function passBackByHand(
+  node: Node,
+  pull: NonNullable<Node['pull']>,
+  dys: readonly (Tensor | undefined)[],
+  sweep: number,
+): void {
+  const like = dys.find((d) => d !== undefined)!
+  const grads = pull(node.outs.map((out, i) => dys[i] ?? algebra.zeros(out, like)))
+  node.inputs.forEach((t, i) => {
+    const [source, g] = [t?.node, grads[i]]
+    if (g && source?.sweep === sweep && source.relevant) accumulate(source, t!.index, g)
+  })
 }
 
 /** The gradient of a traced graph: gradients of its inputs (those in `needs`), given those of its outputs. */

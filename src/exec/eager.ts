@@ -178,4 +178,5 @@ export function releaseTapeNode(node: Node): void {
   for (const t of node.inputs) if (t instanceof DeviceArray) t.storage.release()
   for (const t of extra.outputs) t?.storage.release()
   node.inputs = []
+  node.pull = null
 }

@@ -1,6 +1,6 @@
 /** Trainer: applies an optimizer to parameters after each backward. */
 
-import { gradIsFresh } from '../autograd/index.ts'
+import { gradIsFresh } from '../autograd/tape.ts'
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'

@@ -1,14 +1,8 @@
 /** Gradients on the tape: requests, heads, releases, and writing while recording. */
 
 import { describe, expect, it } from 'vitest'
-import {
-  attachGrad,
-  backward,
-  grad,
-  gradIsFresh,
-  markVariables,
-  record,
-} from '../../src/autograd/index.ts'
+import { attachGrad, backward, grad, markVariables, record } from '../../src/autograd/index.ts'
+import { gradIsFresh } from '../../src/autograd/tape.ts'
 import { MXNetError } from '../../src/base/error.ts'
 import { array, ones, zeros } from '../../src/ndarray/creation.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
