@@ -36,14 +36,6 @@ export {
   trmm as linalgTrmm,
   trsm as linalgTrsm,
 } from './linalg.ts'
-
-  lambUpdatePhase1,
-  lambUpdatePhase2,
-  mpLambUpdatePhase1,
-  mpLambUpdatePhase2,
-} from './layerUpdate.ts'
-
-export * from './manyArrays.ts'
 export {
   broadcastAxis,
   broadcastLike,
@@ -56,16 +48,6 @@ export {
   swapaxes,
   transpose,
 } from './movement.ts'
-export {
-  multiMpSgdMomUpdate,
-  multiMpSgdUpdate,
-  multiSgdMomUpdate,
-  multiSgdUpdate,
-  preloadedMultiMpSgdMomUpdate,
-  preloadedMultiMpSgdUpdate,
-  preloadedMultiSgdMomUpdate,
-  preloadedMultiSgdUpdate,
-} from './multiUpdate.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
@@ -94,4 +76,4 @@ export {
   square,
   trunc,
 } from './unary.ts'
-export * from './update.ts'
+export * from './updates.ts'
