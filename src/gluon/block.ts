@@ -3,6 +3,12 @@
 import { Callable, invoke } from '../base/callable.ts'
 import type { DType } from '../base/dtype.ts'
 import { DeferredInitializationError, fail } from '../base/error.ts'
+import {
+  type InspectOptions,
+  inspected,
+  jupyterDisplay,
+  type MimeBundle,
+} from '../base/notebook.ts'
 import { frame } from '../core/frame.ts'
 import { Sym } from '../core/graph.ts'
 import { Tensor } from '../core/tensor.ts'
@@ -19,6 +25,7 @@ import {
   ParameterDict,
 } from './parameterDict.ts'
 import { printSummary } from './summary.ts'
+import { blockBundle } from './tree.ts'
 
 /** Names of the options that every block takes. */
 export const blockOptions: readonly string[] = ['prefix', 'params']
@@ -365,8 +372,17 @@ export class Block extends Callable {
     return this.constructor.name + this.describe()
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString()
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options?: InspectOptions): string {
+    return inspected(depth, options?.depth, {
+      text: () => this.toString(),
+      brief: () => `<${this.constructor.name} ${this.name}>`,
+      bundle: () => blockBundle(this),
+    })
+  }
+
+  /** What a notebook shows: the blocks inside as a tree, with their numbers of parameters. */
+  [jupyterDisplay](): MimeBundle {
+    return blockBundle(this)
   }
 }
 

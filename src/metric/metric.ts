@@ -2,6 +2,7 @@
 
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
+import { escapeHtml, jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { zeros } from '../ndarray/creation.ts'
 import { NDArray } from '../ndarray/ndarray.ts'
@@ -206,6 +207,16 @@ export class EvalMetric<Name = string, Value = number> {
   /** `EvalMetric: {'accuracy': …}` without the value, which has to be awaited. */
   toString(): string {
     return `EvalMetric: ${this.name}`
+  }
+
+  /** What a notebook shows: names and values as a table. */
+  async [jupyterDisplay](): Promise<MimeBundle> {
+    const values = await this.getNameValue()
+    const rows = values.map(([name, v]) => `<tr><th>${escapeHtml(name)}</th><td>${v}</td></tr>`)
+    return {
+      'text/html': `<table>${rows.join('')}</table>`,
+      'text/plain': values.map(([name, v]) => `${name}=${v}`).join(' '),
+    }
   }
 }
 

@@ -4,6 +4,12 @@ import type { Context } from '../base/context.ts'
 import { type DType, dtypeInfo, itemSize, type TypedArray } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { decodeHalves, halfFormat } from '../base/half.ts'
+import {
+  type InspectOptions,
+  inspected,
+  jupyterDisplay,
+  type MimeBundle,
+} from '../base/notebook.ts'
 import { formatShape, rowMajor, sameShape } from '../base/shape.ts'
 import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
@@ -14,6 +20,7 @@ import { recordCopy } from '../exec/eager.ts'
 import { writeElements } from '../exec/region.ts'
 import { type Device, deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
+import { arrayBundle, arrayBundleAsync } from './html.ts'
 import { readRegion, writeRegion } from './indexing.ts'
 import { formatArray } from './print.ts'
 
@@ -252,8 +259,17 @@ export class NDArray extends DeviceArray {
     return formatArray(this)
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString()
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options?: InspectOptions): string {
+    return inspected(depth, options?.depth, {
+      text: () => this.toString(),
+      brief: () => `<NDArray ${this.shape.join('x')} @${this.context}>`,
+      bundle: () => (this.storage.device.backend.canBlock ? arrayBundle(this) : null),
+    })
+  }
+
+  /** What a notebook shows: the elements as a table, with shape, dtype and context. */
+  [jupyterDisplay](): Promise<MimeBundle> {
+    return arrayBundleAsync(this)
   }
 
   /** Frees the memory now instead of when the array is collected; never required. */
