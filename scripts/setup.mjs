@@ -106,15 +106,31 @@ async function aptInstall(missing) {
   return result.code === 0 ? undefined : `apt-get install failed (${lastLine(result.output)})`
 }
 
-async function installSystemPackages() {
-  const missing = missingSystemPackages()
-  if (missing.length === 0) return report('ok', 'system packages', 'g++ and oneDNN found')
+/** What the tests of notebooks and pages run; without it they are skipped. */
+function missingTestPackages() {
+  const jupyter = ['jupyter-notebook', 'jupyter-nbconvert']
+  return [
+    ...jupyter.filter((name) => !existsSync(join('/usr/bin', name))),
+    ...(which('chromium') === undefined ? ['chromium'] : []),
+  ]
+}
+
+/** @param {string} title @param {readonly string[]} missing @param {string} found */
+async function installSystemPackages(title, missing, found) {
+  if (missing.length === 0) return report('ok', title, found)
   const start = performance.now()
   const problem = await aptInstall(missing)
   const seconds = (performance.now() - start) / 1000
-  if (problem === undefined)
-    report('ok', 'system packages', `installed ${missing.join(', ')}`, seconds)
-  else report('skip', 'system packages', `${missing.join(', ')} missing: ${problem}`, seconds)
+  if (problem === undefined) report('ok', title, `installed ${missing.join(', ')}`, seconds)
+  else report('skip', title, `${missing.join(', ')} missing: ${problem}`, seconds)
+}
+
+/** The compiler and oneDNN first: they matter more, and apt does one thing at a time. @param {boolean} native @param {boolean} testing */
+async function installDebianPackages(native, testing) {
+  const found = 'g++ and oneDNN found'
+  if (native) await installSystemPackages('system packages', missingSystemPackages(), found)
+  if (!testing) return
+  await installSystemPackages('test packages', missingTestPackages(), 'Jupyter and Chromium found')
 }
 
 /** Every file below a folder. @param {string} folder @returns {string[]} */
@@ -146,10 +162,15 @@ function sourcePrint() {
   return hash.digest('hex')
 }
 
+/** Whether a file of dist/ comes from many sources: what scripts/buildBrowser.mjs makes. @param {string} name */
+const isBundle = (name) => name.startsWith('mxnet.')
+
 /** Removes compiled files whose source is gone. @param {string} from @param {string} to */
 function prune(from, to) {
   for (const file of filesBelow(to)) {
-    const source = relative(to, file).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
+    const name = relative(to, file)
+    if (isBundle(name)) continue
+    const source = name.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
     if (/\.(js|d\.ts)(\.map)?$/.test(file) && !existsSync(join(from, source))) rmSync(file)
   }
 }
@@ -197,16 +218,20 @@ async function buildNative() {
 
 /**
  * Brings the repository to a state in which its programs run, and says in a last line which CPU backend they will use.
- * @param {{ system?: boolean, native?: boolean, force?: boolean }} [options]
- *   `system: false` installs no Debian packages; `native: false` leaves the bridge alone; `force` compiles again
+ * @param {{ system?: boolean, native?: boolean, force?: boolean, testing?: boolean }} [options]
+ *   `system: false` installs no Debian packages; `native: false` leaves the bridge alone; `force` compiles again;
+ *   `testing` installs what the tests run besides
  * @returns {Promise<Backend>}
  * @throws {SetupError} when npm packages or TypeScript fail; its message is the tool's own output
  */
-export async function setup({ system = true, native = true, force = false } = {}) {
+export async function setup({ system = true, native = true, force = false, testing = false } = {}) {
   const wasmOnly = process.env.MXNET_BACKEND === 'wasm'
   const wantNative = native && !wasmOnly
   // Downloads wait for the network, so the two kinds of package go side by side; then the two compilers.
-  await Promise.all([installPackages(), system && wantNative ? installSystemPackages() : undefined])
+  await Promise.all([
+    installPackages(),
+    system ? installDebianPackages(wantNative, testing) : undefined,
+  ])
   const [backend] = await Promise.all([
     wantNative
       ? buildNative()
@@ -240,7 +265,7 @@ export async function setupOrExit(options) {
 
 if (isMain(import.meta.url)) {
   const flags = new Set(process.argv.slice(2))
-  const known = ['--no-system', '--no-native', '--force']
+  const known = ['--no-system', '--no-native', '--force', '--testing']
   const unknown = [...flags].find((flag) => !known.includes(flag))
   if (unknown !== undefined) {
     console.error(`setup: unknown option ${unknown}; known: ${known.join(' ')}`)
@@ -250,5 +275,6 @@ if (isMain(import.meta.url)) {
     system: !flags.has('--no-system'),
     native: !flags.has('--no-native'),
     force: flags.has('--force'),
+    testing: flags.has('--testing'),
   })
 }

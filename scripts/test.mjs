@@ -62,7 +62,8 @@ function vitest(name, args, env) {
 }
 
 const start = performance.now()
-const backend = await setupOrExit()
+const onlyStatic = process.argv.includes('--static')
+const backend = await setupOrExit({ testing: !onlyStatic })
 stages.push({ name: 'setup', seconds: (performance.now() - start) / 1000, detail: '' })
 
 await stage('lint', [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'], {
@@ -71,7 +72,7 @@ await stage('lint', [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warning
 await stage('types', [tool('typescript/bin/tsc'), '-p', 'tsconfig.json'], { seconds: 300 })
 await stage('layers', [join(root, 'scripts', 'layers.mjs')], { seconds: 60 })
 await stage('budget', [join(root, 'scripts', 'budget.mjs')], { seconds: 60 })
-if (!process.argv.includes('--static')) {
+if (!onlyStatic) {
   if (backend.native) await vitest('tests, native', [], {})
   else console.log(`\nThe tests run on WebAssembly alone: ${backend.reason}.`)
   await vitest('tests, wasm', ['--mode', 'wasm'], { MXNET_BACKEND: 'wasm' })
