@@ -1,6 +1,7 @@
 /** A picture in Graphviz's language, drawn by Graphviz compiled to WebAssembly. */
 
 import { fail, MXNetError } from '../base/error.ts'
+import { jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
 import { nodeModule, writeWhole } from '../ndarray/nodeFiles.ts'
 
 /** Formats that pictures are written in. */
@@ -66,7 +67,7 @@ export class NetworkPicture {
   }
 
   /** What a notebook shows. */
-  async [Symbol.for('Jupyter.display')](): Promise<{ [mime: string]: string }> {
+  async [jupyterDisplay](): Promise<MimeBundle> {
     return { 'image/svg+xml': await this.svg(), 'text/plain': this.toString() }
   }
 
