@@ -11,10 +11,11 @@ import {
 } from '../base/notebook.ts'
 import { frame } from '../core/frame.ts'
 import { Sym } from '../core/graph.ts'
-import { Tensor } from '../core/tensor.ts'
+import { Tensor, Unbound } from '../core/tensor.ts'
 import { CachedOp } from '../ndarray/cachedOp.ts'
 import { save } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
+import { composing } from './composing.ts'
 import { inScope, nameBlock, snakeCase } from './naming.ts'
 import type { LoadOptions } from './parameter.ts'
 import { Parameter, withParameterSource } from './parameter.ts'
@@ -85,6 +86,8 @@ export class Block extends Callable {
   #regParams = new Map<string, Parameter>()
   /** Names of children that are fields, as against registered ones. */
   readonly #fields = new Set<string>()
+  /** Names of parameters that are registered, as against fields. */
+  readonly #registered = new Set<string>()
   #preHooks: PreHook[] | null = null
   #hooks: Hook[] | null = null
 
@@ -134,7 +137,7 @@ export class Block extends Callable {
       this.#children.delete(name)
     }
     for (const [name, parameter] of this.#regParams) {
-      if (fields[name] === parameter) continue
+      if (fields[name] === parameter || this.#registered.has(name)) continue
       this.#regParams.delete(name)
       this.#params.drop(parameter)
     }
@@ -163,6 +166,13 @@ export class Block extends Callable {
     this.checkChild(block)
     this.#scan()
     this.#children.set(name ?? String(this.#children.size), block)
+  }
+
+  /** Makes a parameter the block's own under a name, as a field would. */
+  protected registerParameter(name: string, parameter: Parameter): void {
+    this.#registered.add(name)
+    this.#regParams.set(name, parameter)
+    if (!this.#params.has(parameter.name)) this.#params.update(parameter)
   }
 
   /** Runs `body` so that blocks made in it are named after this one: `sequential0_dense0_`. */
@@ -428,12 +438,8 @@ export class HybridBlock extends Block {
     super.hybridize(options)
   }
 
-  /** The traced graph for these inputs, as text: one primitive a line. */
-  printGraph(...inputs: NDArray[]): string {
-    return this.#compiled().print(inputs)
-  }
-
-  #compiled(): CachedOp {
+  /** The function that `hybridize` compiles, with its traces. */
+  get cachedOp(): CachedOp {
     this.#cached ??= new CachedOp(this.constructor.name, (inputs, place) =>
       withParameterSource(
         (parameter) => place(parameter, () => parameter.data()),
@@ -443,10 +449,18 @@ export class HybridBlock extends Block {
     return this.#cached
   }
 
+  /** The name of the first operator that `forward` applies, in symbols; by default made from the operator's. */
+  protected get operatorName(): string | null {
+    return null
+  }
+
   protected override run(inputs: readonly Tensor[]): Tensor {
+    if (inputs.some((x) => x instanceof Unbound)) {
+      return composing(this.prefix, this.operatorName, () => this.forward(...(inputs as Tensor[])))
+    }
     const eager = this.#hybrid === null || frame.tracing || inputs.some((x) => x instanceof Sym)
     if (eager) return super.run(inputs)
-    return this.#compiled().call(
+    return this.cachedOp.call(
       (inputs as readonly (NDArray | null | undefined)[]).map((x) => x ?? null),
     ) as Tensor
   }

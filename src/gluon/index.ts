@@ -1,5 +1,7 @@
 /** `mx.gluon`: networks, their parameters and how they are trained. */
 
+import './symbolic.ts'
+
 export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './block.ts'
 export { Constant } from './constant.ts'
 export * as data from './data/index.ts'
@@ -9,4 +11,5 @@ export * as nn from './nn/index.ts'
 export * as utils from './parallel.ts'
 export { Parameter, type ParameterOptions } from './parameter.ts'
 export { ParameterDict } from './parameterDict.ts'
+export { type ImportOptions, SymbolBlock, type SymbolBlockOptions } from './symbolBlock.ts'
 export { Trainer, type TrainerOptions } from './trainer.ts'

@@ -12,6 +12,8 @@ import { Uniform } from '../initializer/distributions.ts'
 import { create, type Initializer, type InitLike } from '../initializer/initializer.ts'
 import { zeros } from '../ndarray/creation.ts'
 import type { GradReq, NDArray } from '../ndarray/ndarray.ts'
+import type { Symbolic } from '../symbol/symbol.ts'
+import { variable } from '../symbol/variable.ts'
 
 /** A shape in which null or 0 stands for a size that the first input will tell. */
 export type PartialShape = number | readonly (number | null)[]
@@ -95,8 +97,9 @@ export const contextsOf = (
 ): readonly Context[] =>
   ctx === null || ctx === undefined ? [frame.context] : Array.isArray(ctx) ? ctx : [ctx as Context]
 
-/** Work on parameters is never part of a recorded or traced computation. */
-const aside = <R>(body: () => R): R => withFrame({ recording: false, tracing: false }, body)
+/** Work on parameters is never part of a recorded, traced or composed computation. */
+const aside = <R>(body: () => R): R =>
+  withFrame({ recording: false, tracing: false, composing: false }, body)
 
 /**
  * An array that training changes.
@@ -112,6 +115,9 @@ export class Parameter {
   #name: string
   #owned = false
   #shape: readonly number[] | null
+  /** The shape it was made with, before any input had told sizes: what symbols say of it. */
+  readonly #declared: readonly number[] | null
+  #var: Symbolic | null = null
   #dtype: DType
   #gradReq: GradReq
   #data: NDArray | null = null
@@ -130,7 +136,8 @@ export class Parameter {
     this.#name = name
     checkOptions('Parameter', options, parameterOptions)
     const { shape = null, gradReq = 'write', differentiable = true } = options
-    this.#shape = shape === null ? null : normalShape(shape)
+    this.#declared = shape === null ? null : normalShape(shape)
+    this.#shape = this.#declared
     this.#dtype = checkDType(name, options.dtype ?? 'float32')
     this.init = options.init ?? null
     this.lrMult = options.lrMult ?? 1
@@ -269,7 +276,7 @@ export class Parameter {
    * @throws MXNetError when there is no array on the context.
    */
   data(ctx?: Context): NDArray {
-    if (frame.tracing && source !== null) return source(this) as NDArray
+    if (source !== null && (frame.tracing || frame.composing)) return source(this) as NDArray
     const copies = this.#copies
     if (copies !== null) {
       if (ctx === undefined && copies.size === 1) return this.#data!
@@ -393,6 +400,24 @@ export class Parameter {
     const contexts = this.#deferred?.ctx ?? contextsOf(options.ctx)
     this.#deferred = null
     aside(() => this.#fill(data.astype(this.#dtype).asInContext(contexts[0]!), contexts))
+  }
+
+  /**
+   * The parameter as a variable of a symbol, the same at every call.
+   * @see MXNet `Parameter.var`
+   */
+  var(): Symbolic {
+    if (this.#var?.name !== this.#name) {
+      this.#var = variable(this.#name, {
+        shape: this.#declared,
+        dtype: this.#dtype,
+        lrMult: this.lrMult,
+        wdMult: this.wdMult,
+        init: this.init,
+        stype: 'default',
+      })
+    }
+    return this.#var!
   }
 
   /** Sets the gradients to zero. */

@@ -3,16 +3,18 @@
 import { Cache } from '../base/cache.ts'
 import { fail } from '../base/error.ts'
 import { applyBound } from '../core/apply.ts'
-import { aval, sameAval } from '../core/aval.ts'
+import { type Aval, aval, sameAval } from '../core/aval.ts'
 import { frame, withFrame } from '../core/frame.ts'
-import { type Graph, placeholder, printGraph, type Sym } from '../core/graph.ts'
+import { type Graph, placeholder, type Sym } from '../core/graph.ts'
 import { BoundOp, OpDef } from '../core/op.ts'
 import { pullBack } from '../core/reverse.ts'
 import { Tensor } from '../core/tensor.ts'
 import { substitute, trace } from '../core/trace.ts'
 import { differentiate } from '../passes/differentiate.ts'
-import { lower } from '../passes/lower.ts'
+import { GraphView } from '../passes/view.ts'
 import type { NDArray } from './ndarray.ts'
+
+export type { GraphView } from '../passes/view.ts'
 
 /** A value that a traced function reads besides its inputs, looked up anew at every call. */
 export type Source = () => NDArray
@@ -45,6 +47,7 @@ export class CachedOp {
   readonly #body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[]
   readonly #traced = new Cache<string, Traced>(limit)
   #evicted = 0
+  #last: { readonly graph: Graph; readonly count: number } | null = null
 
   constructor(
     name: string,
@@ -69,6 +72,8 @@ export class CachedOp {
       traced = this.#trace(inputs)
       arrays = [...inputs, ...traced.sources.map((source) => source())]
     }
+    if (this.#last?.graph !== traced.graph)
+      this.#last = { graph: traced.graph, count: inputs.length }
     const numbers: (number | Tensor)[] = []
     for (let i = 0; i < traced.keys; i++) numbers.push(...frame.keys())
     const results = applyBound(this.#operator(traced, arrays), arrays, numbers)
@@ -78,9 +83,19 @@ export class CachedOp {
     return traced.many ? results.slice(0, count) : results[0]!
   }
 
-  /** The lowered graph for these inputs, as text. */
-  print(inputs: readonly (NDArray | null)[]): string {
-    return printGraph(lower(this.#trace(inputs).graph))
+  /** Shapes and dtypes of the inputs of the last call, null where one was missing; null before the first. */
+  get lastInputs(): readonly (Aval | null)[] | null {
+    if (this.#last === null) return null
+    return this.#last.graph.inputs.slice(0, this.#last.count).map((s) => s?.aval ?? null)
+  }
+
+  /** The graph for these inputs, to look at; gradients are those of what follows the inputs. */
+  view(inputs: readonly (Aval | null)[]): GraphView {
+    const { graph } = this.#trace(inputs.map((a) => a && placeholder(a)))
+    return new GraphView(
+      graph,
+      graph.inputs.map((_, i) => i >= inputs.length),
+    )
   }
 
   #operator(traced: Traced, arrays: readonly (NDArray | null)[]): BoundOp {
@@ -96,7 +111,7 @@ export class CachedOp {
     return op
   }
 
-  #trace(inputs: readonly (NDArray | null)[]): Traced {
+  #trace(inputs: readonly (Tensor | null)[]): Traced {
     const kinds = inputs.map((x) => (x === null ? '-' : `${x.dtype}${x.shape.join()}`))
     const key = `${kinds.join('|')} ${frame.training} ${frame.context}`
     return this.#traced.get(
@@ -126,7 +141,7 @@ function fits(graph: Graph, arrays: readonly (NDArray | null)[]): boolean {
 export function traceFunction(
   name: string,
   body: (inputs: readonly (Tensor | null)[], place: Placer) => Tensor | readonly Tensor[],
-  inputs: readonly (NDArray | null)[],
+  inputs: readonly (Tensor | null)[],
 ): Traced {
   const places = new Map<object, Sym>()
   const sources: Source[] = []

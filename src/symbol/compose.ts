@@ -104,15 +104,14 @@ function variableFor(
   return makeVariable(`${name}_${input}`, attrs)
 }
 
-/** A variable that the operator writes to; MXNet counts two versions for each. */
+/** A variable that the operator writes to, of which MXNet counts two versions. */
 function written(op: OpDef, entry: Entry, input: string): Entry {
   if (entry.node.op !== null)
     fail(
       op.name,
       `${input} is a result: it must be a variable, which the operator keeps up to date`,
     )
-  entry.node.writes += 2
-  return { ...entry, version: entry.node.writes }
+  return { ...entry, version: 2 }
 }
 
 function entryOf(op: OpDef, value: MaybeTensor, input: string): Entry {

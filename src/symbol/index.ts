@@ -36,6 +36,8 @@ export const sym: Omit<typeof operators, keyof typeof made> & typeof made = {
   ...made,
 }
 
+export * as model from './model.ts'
+
 /** Names of symbols. @see MXNet `mx.name` */
 export const name = { NameManager, Prefix }
 export { AttrScope, type Symbolic }

@@ -7,7 +7,7 @@ import type { OpDef } from '../core/op.ts'
 export interface Entry {
   readonly node: SymbolNode
   readonly index: number
-  /** How often the variable had been written when it was read; only MXNet's files care. */
+  /** How often the variable had been written when it was read; only files have it. */
   readonly version: number
 }
 
@@ -22,8 +22,6 @@ export class SymbolNode {
   readonly values: { readonly [name: string]: unknown }
   /** What it reads, in the order of the file: missing inputs leave no gap. */
   readonly inputs: readonly Entry[]
-  /** Of a variable: how often operators have written to it so far. */
-  writes = 0
 
   constructor(
     op: OpDef | null,

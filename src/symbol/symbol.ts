@@ -21,6 +21,19 @@ export type InferredShapes = [
   aux: readonly (readonly number[])[] | null,
 ]
 
+let assumed: { readonly [variable: string]: Aval } = {}
+
+/** Runs `body` while shapes may be read as if variables had these, though files will not say so. */
+export function assuming<R>(inputs: { readonly [variable: string]: Aval }, body: () => R): R {
+  const before = assumed
+  assumed = inputs
+  try {
+    return body()
+  } finally {
+    assumed = before
+  }
+}
+
 /** Full attributes of a node's operator, defaults filled in. */
 export const attrsOf = (node: SymbolNode): { readonly [name: string]: unknown } =>
   opOf(node).bind(node.values).bound.attrs
@@ -89,7 +102,13 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
   #known(): Aval {
     if (this.entries.length !== 1)
       fail('symbol', 'a group has no shape: take one output with at(i)')
-    const found = infer(this.entries, {}, {})
+    const names = this.listInputs()
+    const given = Object.entries(assumed).filter(([name]) => names.includes(name))
+    const found = infer(
+      this.entries,
+      Object.fromEntries(given.map(([name, a]) => [name, a.shape])),
+      Object.fromEntries(given.map(([name, a]) => [name, a.dtype])),
+    )
     const shape = found.shapes.get(this.entries[0]!.node)?.[this.entries[0]!.index] ?? null
     if (shape === null || shape.includes(-1)) {
       fail(

@@ -198,6 +198,6 @@ describe('tracing', () => {
   it('prints the graph', () => {
     const net = new gluon.nn.Dense(2, { inUnits: 3, activation: 'relu' })
     net.initialize()
-    expect(net.printGraph(nd.ones([1, 3]))).toContain('contract(')
+    expect(net.graph(nd.ones([1, 3])).text('lowered')).toContain('contract(')
   })
 })

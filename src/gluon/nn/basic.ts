@@ -99,6 +99,10 @@ export class Dense extends HybridBlock {
     this.weight.shape = [this.#units, sizes.reduce((a, b) => a * b, 1)]
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     const weight: Tensor = this.weight.data()
     const attrs = { numHidden: this.#units, flatten: this.#flatten, noBias: this.bias === null }
@@ -125,6 +129,10 @@ export class Activation extends HybridBlock {
   constructor(activation: ActivationName, options: BlockOptions = {}) {
     super(checkOptions('Activation', options, blockOptions), String(activation))
     this.#act = activation
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {
@@ -160,6 +168,10 @@ export class Dropout extends HybridBlock {
     }
     this.#rate = rate
     this.#axes = options.axes ?? []
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {
