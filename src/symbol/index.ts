@@ -1,5 +1,6 @@
 /** The namespace `sym`: graphs as something to hold, look at, save and run. */
 
+import { Executor } from './executor.ts'
 import { AttrScope, NameManager, Prefix } from './names.ts'
 import { operators } from './namespace.ts'
 import { Symbolic } from './symbol.ts'
@@ -37,6 +38,9 @@ export const sym: Omit<typeof operators, keyof typeof made> & typeof made = {
 }
 
 export * as model from './model.ts'
+
+/** Symbols bound to arrays. @see MXNet `mx.executor` */
+export const executor = { Executor }
 
 /** Names of symbols. @see MXNet `mx.name` */
 export const name = { NameManager, Prefix }

@@ -1,6 +1,7 @@
 /** How MXNet lists an operator's inputs and outputs in a graph, where that does not follow from our record. */
 
 import type { OpDef } from '../core/op.ts'
+import { opOf, type SymbolNode } from './node.ts'
 
 type Attrs = { readonly [name: string]: unknown }
 
@@ -157,4 +158,29 @@ export function arrange<T>(op: OpDef, attrs: Attrs, given: readonly T[]): (T | n
     places[at < 0 ? i : at] = value
   })
   return Array.from(places, (value) => value ?? null)
+}
+
+/** Full attributes of a node's operator, defaults filled in. */
+export const attrsOf = (node: SymbolNode): { readonly [name: string]: unknown } =>
+  opOf(node).bind(node.values).bound.attrs
+
+/** Names of all outputs that a node shows. */
+export function namesOf(node: SymbolNode): readonly string[] {
+  if (node.op === null) return [node.name]
+  return outputNames(node.op, attrsOf(node)).map((output) => `${node.name}_${output}`)
+}
+
+/** The variables that operators keep up to date by themselves. */
+export function auxVariables(nodes: readonly SymbolNode[]): Set<SymbolNode> {
+  const found = new Set<SymbolNode>()
+  for (const node of nodes) {
+    if (node.op === null) continue
+    const aux = auxNames(node.op)
+    if (aux.length === 0) continue
+    const names = inputNames(node.op, attrsOf(node), node.inputs.length)
+    node.inputs.forEach((entry, i) => {
+      if (entry.node.op === null && aux.includes(names[i]!)) found.add(entry.node)
+    })
+  }
+  return found
 }

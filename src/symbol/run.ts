@@ -4,7 +4,7 @@ import { fail } from '../base/error.ts'
 import { applyAll } from '../core/apply.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { infer, isOpen } from './infer.ts'
-import { arrange } from './listing.ts'
+import { arrange, attrsOf, namesOf } from './listing.ts'
 import { type Entry, nodesOf, type SymbolNode } from './node.ts'
 
 /** A graph ready to run: its nodes in order, and when each value is read for the last time. */
@@ -34,19 +34,25 @@ export class Program {
     return this.#nodes.filter((node) => node.op === null)
   }
 
-  /** The outputs for values of the variables. */
-  run(value: (variable: SymbolNode) => Tensor): Tensor[] {
+  /** The outputs for values of the variables; `observe` is told every value on the way. */
+  run(
+    value: (variable: SymbolNode) => Tensor,
+    observe?: (name: string, value: Tensor, isInput: boolean) => void,
+  ): Tensor[] {
     const values = new Map<SymbolNode, readonly Tensor[]>()
     const read = ({ node, index }: Entry): Tensor => values.get(node)![index]!
     const sizes = this.#open.length === 0 ? null : this.#sizes(value)
     this.#nodes.forEach((node, i) => {
       if (node.op === null) values.set(node, [value(node)])
       else {
-        const { attrs } = node.op.bind(node.values).bound
-        const inputs = arrange(node.op, attrs, node.inputs.map(read))
+        const inputs = arrange(node.op, attrsOf(node), node.inputs.map(read))
         const shape = sizes?.get(node)
         const given = shape === undefined ? node.values : { ...node.values, shape }
         values.set(node, applyAll(node.op, inputs, given))
+      }
+      if (observe !== undefined) {
+        const names = namesOf(node)
+        values.get(node)!.forEach((t, k) => observe(names[k] ?? node.name, t, node.op === null))
       }
       for (const dead of this.#ends[i]!) values.delete(dead)
     })

@@ -7,9 +7,9 @@ import { writeWhole } from '../ndarray/nodeFiles.ts'
 import { atKeys } from './indexing.ts'
 import { infer, type TypesByName } from './infer.ts'
 import { formatJSON } from './json.ts'
-import { auxNames, inputNames, outputNames } from './listing.ts'
+import { auxVariables, namesOf } from './listing.ts'
 import { hiddenKeys, storedKey } from './names.ts'
-import { type Entry, nodesOf, opOf, replaceVariables, type SymbolNode } from './node.ts'
+import { type Entry, nodesOf, replaceVariables, type SymbolNode } from './node.ts'
 
 /** Shapes by argument name; null or 0 where a size is not known. */
 export type ShapesByName = { readonly [argument: string]: readonly (number | null)[] }
@@ -34,31 +34,6 @@ export function assuming<R>(inputs: { readonly [variable: string]: Aval }, body:
   }
 }
 
-/** Full attributes of a node's operator, defaults filled in. */
-export const attrsOf = (node: SymbolNode): { readonly [name: string]: unknown } =>
-  opOf(node).bind(node.values).bound.attrs
-
-/** Names of all outputs that a node shows. */
-export function namesOf(node: SymbolNode): readonly string[] {
-  if (node.op === null) return [node.name]
-  return outputNames(node.op, attrsOf(node)).map((output) => `${node.name}_${output}`)
-}
-
-/** The variables that operators keep up to date by themselves. */
-export function auxVariables(nodes: readonly SymbolNode[]): Set<SymbolNode> {
-  const found = new Set<SymbolNode>()
-  for (const node of nodes) {
-    if (node.op === null) continue
-    const aux = auxNames(node.op)
-    if (aux.length === 0) continue
-    const names = inputNames(node.op, attrsOf(node), node.inputs.length)
-    node.inputs.forEach((entry, i) => {
-      if (entry.node.op === null && aux.includes(names[i]!)) found.add(entry.node)
-    })
-  }
-  return found
-}
-
 /**
  * Outputs of a graph of operators. Every operator of `nd` takes symbols too and gives symbols.
  *
@@ -70,6 +45,7 @@ export function auxVariables(nodes: readonly SymbolNode[]): Set<SymbolNode> {
  * net.listArguments() // => ['data', 'fc1_weight', 'fc1_bias']
  * @see MXNet `mx.sym.Symbol`
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: executor.ts adds the methods that need arrays
 export class Symbolic extends Unbound implements Iterable<Symbolic> {
   /** The outputs. */
   readonly entries: readonly Entry[]
@@ -186,6 +162,11 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
   /** Names of the states that operators keep up to date, such as running means. @see MXNet `Symbol.list_auxiliary_states` */
   listAuxiliaryStates(): string[] {
     return this.#variables().aux.map((node) => node.name)
+  }
+
+  /** The variables that operators keep up to date. */
+  auxiliaryNodes(): readonly SymbolNode[] {
+    return this.#variables().aux
   }
 
   /** Names of all variables. @see MXNet `Symbol.list_inputs` */

@@ -4,8 +4,9 @@ import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { formatShape, sizeOf } from '../base/shape.ts'
 import { infer } from '../symbol/infer.ts'
+import { auxVariables } from '../symbol/listing.ts'
 import { nodesOf, type SymbolNode } from '../symbol/node.ts'
-import { auxVariables, type ShapesByName, Symbolic } from '../symbol/symbol.ts'
+import { type ShapesByName, Symbolic } from '../symbol/symbol.ts'
 
 /** Options of `printSummary`. */
 export interface SummaryOptions {
