@@ -5,7 +5,15 @@ import { checkTensors, type MaybeTensor } from '../core/apply.ts'
 import { checkAttrs } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
 import type { OpDef } from '../core/op.ts'
-import { auxNames, hintOf, initOf, inputNames, isVariadic, outputNames } from './listing.ts'
+import {
+  auxNames,
+  fixesInputs,
+  hintOf,
+  initOf,
+  inputNames,
+  isVariadic,
+  outputNames,
+} from './listing.ts'
 import { type Annotations, annotations, nextName } from './names.ts'
 import { type Entry, SymbolNode } from './node.ts'
 import { Symbolic } from './symbol.ts'
@@ -74,14 +82,16 @@ function fill(
   for (const key of Object.keys(named)) {
     if (!all.includes(key)) fail(op.name, `there is no input ${key}: there are ${all.join(', ')}`)
   }
-  const wanted = inputNames(op, attrs, 0)
-  const extra = all.find((n, i) => !wanted.includes(n) && (given[i] ?? named[n] ?? null) !== null)
-  if (given.length > all.length || extra !== undefined) {
-    const what = extra ?? `array ${given.length}`
-    fail(op.name, `${what} is given, but with these attributes it takes ${wanted.join(', ')}`)
+  const valueFor = (input: string): MaybeTensor => named[input] ?? given[all.indexOf(input)]
+  const taken = inputNames(op, attrs, 0)
+  const offered = all.filter((n) => !taken.includes(n) && (valueFor(n) ?? null) !== null)
+  if (given.length > all.length || (fixesInputs(op) && offered.length > 0)) {
+    const what = offered[0] ?? `array ${given.length}`
+    fail(op.name, `${what} is given, but with these attributes it takes ${taken.join(', ')}`)
   }
+  const wanted = all.filter((n) => taken.includes(n) || offered.includes(n))
   return wanted.map((input) => {
-    const value = named[input] ?? given[all.indexOf(input)]
+    const value = valueFor(input)
     const state = auxNames(op).includes(input)
     if (value !== null && value !== undefined) {
       const entry = entryOf(op, value, input)

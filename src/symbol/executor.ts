@@ -391,7 +391,7 @@ Symbolic.prototype.eval = function (args, { ctx } = {}) {
   const program = new Program(this.entries)
   const context = ctx ?? Object.values(args)[0]?.context ?? cpu()
   const value = ({ name }: SymbolNode): NDArray =>
-    args[name] instanceof NDArray
+    Object.hasOwn(args, name) && args[name] instanceof NDArray
       ? args[name]
       : fail(
           'eval',

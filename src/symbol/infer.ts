@@ -5,7 +5,7 @@ import { fail, MXNetError } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { type Aval, aval } from '../core/aval.ts'
 import { placeholder } from '../core/graph.ts'
-import { arrange, outputNames } from './listing.ts'
+import { arrange, outputCount } from './listing.ts'
 import { type Entry, nodesOf, opOf, type SymbolNode } from './node.ts'
 import { parseShape } from './wire.ts'
 
@@ -53,6 +53,10 @@ export function hints(node: SymbolNode): { shape: PartialShape | null; dtype: DT
   }
 }
 
+/** What stands under a name, which may be any text. */
+const own = <V>(table: { readonly [name: string]: V }, name: string): V | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined
+
 /** Infers from shapes and dtypes by argument name. */
 export function infer(
   heads: readonly Entry[],
@@ -72,7 +76,7 @@ export function infer(
       continue
     }
     const hint = hints(node)
-    const given = shapes[node.name]
+    const given = own(shapes, node.name)
     if (given !== undefined)
       state.shape(
         node,
@@ -80,7 +84,7 @@ export function infer(
         given.map((d) => d || -1),
       )
     if (hint.shape !== null && !(given?.length === 0)) state.shape(node, 0, hint.shape)
-    state.dtype(node, 0, types[node.name] ?? hint.dtype)
+    state.dtype(node, 0, own(types, node.name) ?? hint.dtype)
   }
   const operators = nodes.filter((node) => node.op !== null)
   for (let sweep = 0; sweep < sweepLimit; sweep++) {
@@ -99,9 +103,8 @@ function guessType(node: SymbolNode, state: State): void {
   for (const { node: source, index } of node.inputs) state.dtype(source, index, type)
   const named = dtypes.find((d) => d === node.values.dtype)
   const op = opOf(node)
-  outputNames(op, op.bind(node.values).bound.attrs).forEach((_, i) => {
-    state.dtype(node, i, named ?? type)
-  })
+  const count = outputCount(op, op.bind(node.values).bound.attrs)
+  for (let i = 0; i < count; i++) state.dtype(node, i, named ?? type)
 }
 
 /** What is known so far; every addition is checked against what was known. */
@@ -207,7 +210,9 @@ function backward(node: SymbolNode, state: State): void {
     return
   }
   if (!alike.test(op.name)) return
-  const operands = /^(LeakyReLU|LayerNorm)$/.test(op.name) ? node.inputs.slice(0, 1) : node.inputs
+  const operands = /^(LeakyReLU|LayerNorm|softmax|log_softmax)$/.test(op.name)
+    ? node.inputs.slice(0, 1)
+    : node.inputs
   const shapes = [out, ...operands.map((entry) => state.shapeOf(entry))]
   for (const entry of operands)
     for (const shape of shapes) state.shape(entry.node, entry.index, shape)

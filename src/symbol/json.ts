@@ -2,7 +2,7 @@
 
 import { fail } from '../base/error.ts'
 import { findOp } from '../core/op.ts'
-import { countedOutputs, isVariadic, outputNames } from './listing.ts'
+import { countedOutputs, isVariadic, outputCount } from './listing.ts'
 import { type Entry, nodesOf, SymbolNode } from './node.ts'
 import { type FileNode, upgrade } from './upgrade.ts'
 import { parseAttrs } from './wire.ts'
@@ -89,9 +89,12 @@ export function parseJSON(text: string, where: string): Entry[] {
   return heads.map(([id, ...rest]) => entry([nodes.findIndex((n) => n.id === id), ...rest]))
 }
 
+/** An operator of a file with more results than this is refused: nothing has so many. */
+const outputLimit = 65_536
+
 /** How many outputs may be read: those that are shown. */
 const outputsOf = (node: SymbolNode): number =>
-  outputNames(node.op!, node.op!.bind(node.values).bound.attrs).length
+  outputCount(node.op!, node.op!.bind(node.values).bound.attrs)
 
 function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): SymbolNode {
   const { attrs } = node
@@ -102,7 +105,9 @@ function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): Symb
   const op = findOp(node.op)
   if (op === undefined) return fail(where, `operator ${node.op} of ${node.name} is not known here`)
   const values = parseAttrs(where, op, attrs)
-  op.bind(values)
+  const outputs = outputCount(op, op.bind(values).bound.attrs)
+  if (outputs > outputLimit)
+    fail(where, `${node.name} has ${outputs} outputs: at most ${outputLimit} are read`)
   if (!isVariadic(op) && (inputs.length < op.minInputs || inputs.length > op.maxInputs)) {
     const takes =
       op.minInputs === op.maxInputs ? op.minInputs : `${op.minInputs} to ${op.maxInputs}`

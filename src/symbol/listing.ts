@@ -6,8 +6,8 @@ import { opOf, type SymbolNode } from './node.ts'
 type Attrs = { readonly [name: string]: unknown }
 
 interface Listing {
-  /** Names of the results, as `listOutputs` has them; by default one, `output`. */
-  readonly outputs?: (attrs: Attrs) => readonly string[]
+  /** Names of the results, as `listOutputs` has them, or how many are numbered; by default one, `output`. */
+  readonly outputs?: (attrs: Attrs) => readonly string[] | number
   /** How many results MXNet's files count; by default as many as there are. */
   readonly counted?: (attrs: Attrs) => number
   /** The inputs that these attributes call for; by default those that are not optional. */
@@ -24,7 +24,6 @@ const weighted = {
   inputs: ({ noBias }: Attrs) =>
     noBias === true ? ['data', 'weight'] : ['data', 'weight', 'bias'],
 }
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `output${i}`)
 const when = (flag: unknown, name: string): string[] => (flag === true ? [name] : [])
 
 const normalized = {
@@ -44,14 +43,12 @@ const listings: { readonly [op: string]: Listing } = {
   Convolution: weighted,
   Deconvolution: weighted,
   SliceChannel: {
-    outputs: ({ numOutputs }) => (numOutputs === 1 ? ['output'] : numbered(numOutputs as number)),
+    outputs: ({ numOutputs }) => numOutputs as number,
     hint: 'split',
   },
   _split_v2: {
-    outputs: ({ sections, indices }) => {
-      const parts = (sections as number) || ((indices as readonly number[]) ?? []).length
-      return parts === 1 ? ['output'] : numbered(parts)
-    },
+    outputs: ({ sections, indices }) =>
+      (sections as number) || ((indices as readonly number[]) ?? []).length,
     hint: 'split_v2',
   },
   SwapAxis: { hint: 'swapaxes' },
@@ -97,12 +94,12 @@ const listings: { readonly [op: string]: Listing } = {
   SequenceLast: sequence(),
   SequenceReverse: sequence(),
   topk: {
-    outputs: ({ retTyp }) => (retTyp === 'both' ? ['output0', 'output1'] : ['output']),
+    outputs: ({ retTyp }) => (retTyp === 'both' ? 2 : 1),
   },
   moments: { outputs: () => ['mean', 'var'] },
-  _linalg_slogdet: { outputs: () => ['output0', 'output1'] },
-  _linalg_gelqf: { outputs: () => ['output0', 'output1'] },
-  _linalg_syevd: { outputs: () => ['output0', 'output1'] },
+  _linalg_slogdet: { outputs: () => 2 },
+  _linalg_gelqf: { outputs: () => 2 },
+  _linalg_syevd: { outputs: () => 2 },
 }
 
 function sequence(): Listing {
@@ -120,14 +117,23 @@ export const isVariadic = (op: OpDef): boolean => op.spec.inputs.some((n) => n.s
 
 const plain = (name: string): string => name.replace(/^\.\.\./, '').replace(/\?$/, '')
 
+/** How many results an operator with these (full) attributes shows. */
+export function outputCount(op: OpDef, attrs: Attrs): number {
+  const outputs = listingOf(op).outputs?.(attrs)
+  return typeof outputs === 'number' ? outputs : (outputs?.length ?? 1)
+}
+
 /** Names of the results of an operator with these (full) attributes. */
 export function outputNames(op: OpDef, attrs: Attrs): readonly string[] {
-  return listingOf(op).outputs?.(attrs) ?? ['output']
+  const outputs = listingOf(op).outputs?.(attrs)
+  if (outputs === undefined || outputs === 1) return ['output']
+  if (typeof outputs !== 'number') return outputs
+  return Array.from({ length: outputs }, (_, i) => `output${i}`)
 }
 
 /** How many results MXNet's files count for an operator. */
 export function countedOutputs(op: OpDef, attrs: Attrs): number {
-  return listingOf(op).counted?.(attrs) ?? outputNames(op, attrs).length
+  return listingOf(op).counted?.(attrs) ?? outputCount(op, attrs)
 }
 
 /** Names of the inputs that an operator with these (full) attributes takes; with any number, `arg0`, `arg1` … */
@@ -138,6 +144,9 @@ export function inputNames(op: OpDef, attrs: Attrs, count: number): readonly str
     listingOf(op).inputs?.(attrs) ?? all.filter((_, i) => !op.spec.inputs[i]!.endsWith('?'))
   return count > own.length ? all.slice(0, count) : own
 }
+
+/** Whether a missing or given optional input must agree with the attributes. */
+export const fixesInputs = (op: OpDef): boolean => listingOf(op).inputs !== undefined
 
 /** The inputs that an operator keeps up to date by itself. */
 export const auxNames = (op: OpDef): readonly string[] => listingOf(op).aux ?? []

@@ -1,6 +1,5 @@
 /** Running a symbol: its operators applied to tensors, one after the other, whatever interpreter is in force. */
 
-import { fail } from '../base/error.ts'
 import { applyAll } from '../core/apply.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { infer, isOpen } from './infer.ts'
@@ -63,13 +62,9 @@ export class Program {
   #sizes(value: (variable: SymbolNode) => Tensor): Map<SymbolNode, readonly number[]> {
     const shapes = Object.fromEntries(this.variables.map((v) => [v.name, value(v).shape]))
     const found = infer(this.#heads, shapes, {})
-    return new Map(
-      this.#open.map((node) => {
-        const shape = found.shapes.get(node)?.[0]
-        if (!shape || shape.includes(-1))
-          fail('symbol', `the shape of ${node.name} is not told by what reads it`)
-        return [node, shape] as const
-      }),
-    )
+    const told = ([node, shape]: readonly [SymbolNode, readonly number[] | null]) =>
+      shape !== null && !shape.includes(-1) ? [[node, shape] as const] : []
+    // What nothing tells is meant: an array of size 0.
+    return new Map(this.#open.flatMap((node) => told([node, found.shapes.get(node)?.[0] ?? null])))
   }
 }

@@ -89,7 +89,7 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
     if (shape === null || shape.includes(-1)) {
       fail(
         'symbol',
-        `the shape of ${this.name} is not known: give shapes to its variables, mx.sym.var('${this.listArguments()[0]}', { shape: […] })`,
+        `the shape of ${this.name} is not known: give shapes to its variables, mx.sym.var('${names[0] ?? 'data'}', { shape: […] })`,
       )
     }
     return aval(

@@ -14,13 +14,15 @@ const spellings = new WeakMap<OpDef, Map<string, string>>()
 function ownName(op: OpDef, key: string): string | undefined {
   let names = spellings.get(op)
   if (names === undefined) {
-    names = new Map(Object.keys(op.schema).map((name) => [wireName(name), name]))
+    // What the interpreter fills in is no attribute of a file.
+    const own = Object.keys(op.schema).filter((n) => n !== 'training' || !op.spec.traits?.trains)
+    names = new Map(own.map((name) => [wireName(name), name]))
     spellings.set(op, names)
   }
   return names.get(key)
 }
 
-/** What only tells MXNet's devices how to compute; kept in files and otherwise passed over. */
+/** What only tells MXNet's devices how to compute, or what is so here anyway; kept in files and otherwise passed over. */
 const tuning = new Set([
   'ctx',
   'cudnn_algo_bwd_data',
@@ -32,10 +34,18 @@ const tuning = new Set([
   'cudnn_tensor_core',
   'cudnn_tune',
   'forward_stype',
+  'infer_range',
+  'is_int',
   'num_args',
   'sparse_grad',
   'workspace',
 ])
+
+/** The same for one operator. */
+const tuningOf: { readonly [op: string]: readonly string[] } = { Embedding: ['dtype'] }
+
+const isTuning = (op: OpDef, key: string): boolean =>
+  tuning.has(key) || (Object.hasOwn(tuningOf, op.name) && tuningOf[op.name]!.includes(key))
 
 /** Whether an attribute is an annotation rather than the operator's. */
 export const isAnnotation = (key: string): boolean => key.startsWith('__') && key.endsWith('__')
@@ -66,7 +76,7 @@ export function parseAttrs(
     if (isAnnotation(key)) continue
     const name = ownName(op, key)
     if (name === undefined) {
-      if (tuning.has(key)) continue
+      if (isTuning(op, key)) continue
       const known = Object.keys(op.schema).map(wireName)
       fail(
         where,

@@ -28,7 +28,7 @@ interface Input {
 const shapeOf = (spec: InputSpec): readonly number[] => ('shape' in spec ? spec.shape : spec)
 
 /** The inputs of a case in one dtype (positions keep theirs), as plain numbers. */
-function inputsOf(row: Row, c: Case<unknown>, dtype: DType, at: number): Input[] {
+export function inputsOf(row: Row, c: Case<unknown>, dtype: DType, at: number): Input[] {
   const random = generator(1000 * at + row.op.length)
   return (c.inputs ?? []).map((spec) => {
     const own = 'shape' in spec ? spec : { shape: spec }
