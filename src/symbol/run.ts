@@ -1,5 +1,6 @@
 /** Running a symbol: its operators applied to tensors, one after the other, whatever interpreter is in force. */
 
+import { Cache } from '../base/cache.ts'
 import { applyAll } from '../core/apply.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { infer, isOpen } from './infer.ts'
@@ -13,6 +14,7 @@ export class Program {
   readonly #open: readonly SymbolNode[]
   /** Nodes whose values are not read after the node of this place. */
   readonly #ends: readonly SymbolNode[][]
+  readonly #told = new Cache<string, ReadonlyMap<SymbolNode, readonly number[]>>(16)
 
   constructor(heads: readonly Entry[]) {
     this.#heads = heads
@@ -59,12 +61,17 @@ export class Program {
   }
 
   /** Shapes of arrays that are made inside the graph and take their sizes from what reads them. */
-  #sizes(value: (variable: SymbolNode) => Tensor): Map<SymbolNode, readonly number[]> {
-    const shapes = Object.fromEntries(this.variables.map((v) => [v.name, value(v).shape]))
-    const found = infer(this.#heads, shapes, {})
-    const told = ([node, shape]: readonly [SymbolNode, readonly number[] | null]) =>
-      shape !== null && !shape.includes(-1) ? [[node, shape] as const] : []
-    // What nothing tells is meant: an array of size 0.
-    return new Map(this.#open.flatMap((node) => told([node, found.shapes.get(node)?.[0] ?? null])))
+  #sizes(value: (variable: SymbolNode) => Tensor): ReadonlyMap<SymbolNode, readonly number[]> {
+    const given = this.variables.map((v) => [v.name, value(v).shape] as const)
+    return this.#told.get(given.map(([, shape]) => shape.join()).join('|'), () => {
+      const found = infer(this.#heads, Object.fromEntries(given), {})
+      // What nothing tells is meant: an array of size 0.
+      return new Map(
+        this.#open.flatMap((node) => {
+          const shape = found.shapes.get(node)?.[0]
+          return shape && !shape.includes(-1) ? [[node, shape] as const] : []
+        }),
+      )
+    })
   }
 }
