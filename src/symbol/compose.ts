@@ -57,7 +57,11 @@ function compose(
 ): Symbolic[] {
   const options = pending ?? {}
   pending = null
-  const given = Object.fromEntries(Object.entries(attrs).filter(([, v]) => v !== undefined))
+  const given = Object.fromEntries(
+    Object.entries(attrs).filter(
+      ([key, v]) => v !== undefined && !(key === 'training' && op.spec.traits?.trains),
+    ),
+  )
   const full = checkAttrs(op.name, op.schema, given).values
   const own = annotations(op.name, options.attr)
   const name = nextName(options.name ?? null, hintOf(op))

@@ -10,16 +10,18 @@ export const wireName = (name: string): string =>
 
 const spellings = new WeakMap<OpDef, Map<string, string>>()
 
-/** Our spelling of an attribute in a file, or undefined when the operator has none of that name. */
-function ownName(op: OpDef, key: string): string | undefined {
+/** Attributes of an operator that files may have; what the interpreter fills in is none of them. */
+export const fileAttrs = (op: OpDef): string[] =>
+  Object.keys(op.schema).filter((name) => name !== 'training' || !op.spec.traits?.trains)
+
+/** Our spelling of each attribute, by MXNet's. */
+function spellingsOf(op: OpDef): ReadonlyMap<string, string> {
   let names = spellings.get(op)
   if (names === undefined) {
-    // What the interpreter fills in is no attribute of a file.
-    const own = Object.keys(op.schema).filter((n) => n !== 'training' || !op.spec.traits?.trains)
-    names = new Map(own.map((name) => [wireName(name), name]))
+    names = new Map(fileAttrs(op).map((name) => [wireName(name), name]))
     spellings.set(op, names)
   }
-  return names.get(key)
+  return names
 }
 
 /** What only tells MXNet's devices how to compute, or what is so here anyway; kept in files and otherwise passed over. */
@@ -72,16 +74,14 @@ export function parseAttrs(
   texts: ReadonlyMap<string, string>,
 ): { readonly [name: string]: unknown } {
   const values: { [name: string]: unknown } = {}
+  const known = spellingsOf(op)
   for (const [key, text] of texts) {
     if (isAnnotation(key)) continue
-    const name = ownName(op, key)
+    const name = known.get(key)
     if (name === undefined) {
       if (isTuning(op, key)) continue
-      const known = Object.keys(op.schema).map(wireName)
-      fail(
-        where,
-        `${op.name} has no attribute ${key}: ${known.length > 0 ? `it has ${known.join(', ')}` : 'it has none'}`,
-      )
+      const names = [...known.keys()].join(', ')
+      fail(where, `${op.name} has no attribute ${key}: it has ${names || 'none'}`)
     }
     const a = op.schema[name]!
     const value = a.parse(text.trim())

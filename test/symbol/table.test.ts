@@ -34,7 +34,7 @@ describe.each(rows.filter((row) => row.formula).map((row) => [row.op, row] as co
         expect(read.toJSON()).toBe(text)
         expect(made.length).toBeLessThanOrEqual(wanted.length)
         const program = new Program(read.entries)
-        const got = withFrame({ context: reference }, () =>
+        const got = withFrame({ context: reference, training: attrs?.training === true }, () =>
           program.run((node) => arrays[Number(node.name.slice(2))]!),
         ) as NDArray[]
         got.forEach((y, i) => {
