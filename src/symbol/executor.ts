@@ -284,7 +284,7 @@ export class Executor {
     if (args === null || aux === null)
       return fail('reshape', 'not all shapes follow: give those of all inputs')
     const names = this.#symbol.listArguments()
-    const fit = (array: NDArray, shape: readonly number[], name: string): NDArray => {
+    const resized = (array: NDArray, shape: readonly number[], name: string): NDArray => {
       if (sameShape(array.shape, shape)) return array
       const [from, to] = [formatShape(array.shape), formatShape(shape)]
       if (!Object.hasOwn(shapes, name) && !partialShaping)
@@ -293,9 +293,9 @@ export class Executor {
         fail('reshape', `${name} would grow from ${from} to ${to}: set allowUpSizing`)
       return zeros(shape, { dtype: array.dtype, ctx: array.context })
     }
-    const moved = this.argArrays.map((x, i) => fit(x, args[i]!, names[i]!))
+    const moved = this.argArrays.map((x, i) => resized(x, args[i]!, names[i]!))
     const states = this.auxArrays.map((x, i) =>
-      fit(x, aux[i]!, this.#symbol.listAuxiliaryStates()[i]!),
+      resized(x, aux[i]!, this.#symbol.listAuxiliaryStates()[i]!),
     )
     const gradients = this.gradArrays.map((g, i) => (moved[i] === this.argArrays[i] ? g : null))
     return new Executor(this.#symbol, this.#context, moved, gradients, this.#reqs, states)

@@ -45,7 +45,6 @@ export function assuming<R>(inputs: { readonly [variable: string]: Aval }, body:
  * net.listArguments() // => ['data', 'fc1_weight', 'fc1_bias']
  * @see MXNet `mx.sym.Symbol`
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: executor.ts adds the methods that need arrays
 export class Symbolic extends Unbound implements Iterable<Symbolic> {
   /** The outputs. */
   readonly entries: readonly Entry[]
