@@ -20,6 +20,7 @@ const made = {
   arange: variables.arange,
   linspace: variables.linspace,
   eye: variables.eye,
+  pow: operators.power,
 }
 
 /**

@@ -102,7 +102,8 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
   }
 
   /**
-   * An output of a symbol with several, by number or by name; of a single output, what `at` of an array gives.
+   * An output of a symbol with several, by number or name, or a slice of them; of a single output, what `at` of an
+   * array gives.
    * @throws MXNetError when there is no such output.
    * @example
    * mx.sym.var('x').relu().getInternals().at('x').name // => 'x'
@@ -117,6 +118,11 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
       return new Symbolic([this.entries[names.indexOf(first)]!]) as this
     }
     if (this.entries.length === 1) return atKeys(this, key) as this
+    const slice = typeof first === 'string' ? /^(-?\d+)?:(-?\d+)?$/.exec(first) : null
+    if (key.length === 1 && slice !== null) {
+      const [from, to] = slice.slice(1).map((t) => (t === undefined ? undefined : Number(t)))
+      return new Symbolic(this.entries.slice(from, to)) as this
+    }
     if (key.length !== 1 || typeof first !== 'number') {
       const shown = names.length > 12 ? [...names.slice(0, 12), '…'] : names
       fail('symbol', `there is no output ${String(first)}: there are ${shown.join(', ')}`)

@@ -85,9 +85,13 @@ async function draw(source: string): Promise<string> {
     const reasons = result.errors.map((e) => e.message).join('; ')
     return fail('viz', `Graphviz cannot draw this: ${reasons}`)
   }
+  // Boxes are sized for Helvetica: drawn a little smaller, text fits where another font stands in for it.
+  const fitted = result.output
+    .replaceAll('font-size="14.00"', 'font-size="12.50"')
+    .replaceAll('font-size="12.00"', 'font-size="11.00"')
   // Graphviz sets labels of edges close to the line: a little room makes them easier to read.
-  return result.output.replace(/<g id="[^"]*" class="edge">[\s\S]*?<\/g>/g, (edge) =>
-    edge.replaceAll('<text ', '<text dx="4" '),
+  return fitted.replace(/<g id="[^"]*" class="edge">[\s\S]*?<\/g>/g, (edge) =>
+    edge.replaceAll('<text ', '<text dx="6" '),
   )
 }
 

@@ -46,6 +46,7 @@ describe('composition', () => {
     expect(a).toBeInstanceOf(sym.Symbol)
     expect(a.listArguments()).toEqual(['x'])
     expect(a.inferShape({ x: [2, 3] })[1]).toEqual([[2, 3]])
+    expect(sym.pow(2, x).listAttr()).toEqual({ scalar: '2' })
   })
 
   it('gives several outputs as an array', () => {
@@ -112,6 +113,8 @@ describe('outputs', () => {
     expect(() => internals.at('nothing')).toThrow('there is no output nothing')
     expect(() => internals.at(99)).toThrow('there is no output 99')
     expect([...internals].length).toBe(internals.length)
+    expect(internals.at('0:2').listOutputs()).toEqual(['data', 'fc1_weight'])
+    expect(internals.at('-1:').listOutputs()).toEqual(['fc2_output'])
     expect(mlp().getChildren()!.listOutputs()).toEqual(['relu1_output', 'fc2_weight', 'fc2_bias'])
     expect(sym.var('x').getChildren()).toBeNull()
   })
