@@ -74,12 +74,16 @@ export function summaryTable(symbol: Symbolic, options: SummaryOptions = {}): st
             .replace(/[()]|,(?=\))/g, '')
             .replaceAll(', ', 'x')
         : '',
-      String(count),
+      found === null ? '' : String(count),
       previous[0] ?? '',
     ]
     lines.push(row(first), ...previous.slice(1).map((name) => row(['', '', '', name])))
     lines.push(rule)
   }
   lines[lines.length - 1] = '='.repeat(lineLength)
-  return [...lines, `Total params: ${total}`, rule].join('\n')
+  return [
+    ...lines,
+    `Total params: ${found === null ? 'not known without shapes' : total}`,
+    rule,
+  ].join('\n')
 }

@@ -152,6 +152,7 @@ describe('printSummary', () => {
 
   it('works without shapes', () => {
     expect(viz.summaryTable(mlp)).toContain('mlp_dense0_fwd(FullyConnected)')
+    expect(viz.summaryTable(mlp)).toContain('Total params: not known without shapes')
     expect(() => viz.printSummary(1 as never)).toThrow('is not a symbol')
   })
 })
