@@ -57,12 +57,44 @@ export function hints(node: SymbolNode): { shape: PartialShape | null; dtype: DT
 const own = <V>(table: { readonly [name: string]: V }, name: string): V | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined
 
-/** Infers from shapes and dtypes by argument name. */
-export function infer(
-  heads: readonly Entry[],
-  shapes: { readonly [name: string]: readonly (number | null)[] },
-  types: TypesByName,
-): Inferred {
+type GivenShapes = { readonly [name: string]: readonly (number | null)[] }
+
+/** Two sizes that no network has: what follows alike from both does not depend on the size that they stand for. */
+const standIns = [7919, 7907] as const
+
+/** Infers from shapes (null or 0 where a size is not known) and dtypes by argument name. */
+export function infer(heads: readonly Entry[], shapes: GivenShapes, types: TypesByName): Inferred {
+  if (!Object.values(shapes).some((shape) => shape.some((d) => !d)))
+    return sweep(heads, shapes, types)
+  const filled = (size: number): GivenShapes =>
+    Object.fromEntries(
+      Object.entries(shapes).map(([name, shape]) => [name, shape.map((d) => d || size)]),
+    )
+  try {
+    const [a, b] = standIns.map((size) => sweep(heads, filled(size), types))
+    return common(a!, b!)
+  } catch (e) {
+    if (!(e instanceof MXNetError)) throw e
+    return sweep(heads, shapes, types)
+  }
+}
+
+/** What two inferences have in common. */
+function common(a: Inferred, b: Inferred): Inferred {
+  const shapes = new Map(
+    [...a.shapes].map(([node, list]) => [
+      node,
+      list.map((shape, i) => {
+        const other = b.shapes.get(node)?.[i]
+        if (!shape || other?.length !== shape.length) return null
+        return shape.map((d, k) => (d === other[k] ? d : -1))
+      }),
+    ]),
+  )
+  return { shapes, dtypes: a.dtypes }
+}
+
+function sweep(heads: readonly Entry[], shapes: GivenShapes, types: TypesByName): Inferred {
   const state = new State()
   const nodes = nodesOf(heads)
   for (const node of nodes) {

@@ -209,6 +209,21 @@ describe('inference', () => {
     expect(mlp().inferShapePartial()[0]![0]).toBeNull()
   })
 
+  it('goes on with sizes that are not known', () => {
+    const [args, outs] = mlp().inferShapePartial({ data: [null, 5] })
+    expect(args).toEqual([[0, 5], [8, 5], [8], [3, 8], [3]])
+    expect(outs).toEqual([[0, 3]])
+    const pooled = sym.mean(sym.var('x').transpose([1, 0, 2]), { axis: 0 })
+    expect(pooled.inferShapePartial({ x: [0, 4, 6] })[1]).toEqual([[0, 6]])
+    // Where a size decides, nothing is said.
+    expect(
+      sym
+        .var('x')
+        .reshape([2, 3])
+        .inferShapePartial({ x: [0] })[1],
+    ).toEqual([null])
+  })
+
   it('refuses contradictions and unknown names', () => {
     expect(() => mlp().inferShape({ data: [2, 5], fc1_weight: [8, 4] })).toThrow(/fc1/)
     expect(() => mlp().inferShape({ dat: [2, 5] })).toThrow('there is no argument dat')
