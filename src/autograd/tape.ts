@@ -6,6 +6,7 @@ import { frame, withFrame } from '../core/frame.ts'
 import { Node } from '../core/graph.ts'
 import { reverse } from '../core/reverse.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { free } from '../exec/array.ts'
 import { releaseTapeNode, type TapeNode } from '../exec/eager.ts'
 import { type GradReq, NDArray, replaceData } from '../ndarray/ndarray.ts'
 import { add } from '../ops/binary.ts'
@@ -276,9 +277,12 @@ export function backward(
   const nodes = history('backward', list)
   const leaves = [...nodes].filter((n) => n.extra instanceof Leaf)
   withFrame({ recording: false, training: options.trainMode ?? true }, () => {
-    const sums = reverse(list, grads, new Set(leaves), savedOutput)
+    const sums = reverse(list, grads, new Set(leaves), savedOutput, (t) => free(t as NDArray))
     for (const node of leaves)
       store(node.extra as Leaf, sums.get(node)?.[0] as NDArray | undefined, grads)
+    grads.forEach((g, i) => {
+      if (given[i] !== g) free(g)
+    })
   })
   if (!options.retainGraph)
     for (const node of nodes) if (!(node.extra instanceof Leaf)) releaseTapeNode(node)

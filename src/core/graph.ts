@@ -1,9 +1,11 @@
 /** Nodes and graphs: the one record of computation behind traced functions, symbols and the autograd tape. */
 
+import { callSite } from '../base/callSite.ts'
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import type { Aval } from './aval.ts'
+import { frame, place } from './frame.ts'
 import type { BoundOp, Instance } from './op.ts'
 import { Tensor } from './tensor.ts'
 
@@ -92,13 +94,24 @@ for (const name of reading) {
   Object.defineProperty(Sym.prototype, name, {
     value(this: Sym) {
       const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
-      fail(
-        name,
-        `${made} of shape ${formatShape(this.shape)} is being traced and has no data yet: keep forward to operators`,
-      )
+      fail(name, `${made} ${untold(this)}: keep forward to operators${hereAndNow()}`)
     },
   })
 }
+
+const untold = (s: Sym): string =>
+  `of shape ${formatShape(s.shape)} is being traced and has no data yet`
+const hereAndNow = (): string => place(frame.layers, callSite()())
+
+// Comparing or computing with a place in a graph as if it were a number: what comes of `if (x > 0)`.
+Object.defineProperty(Sym.prototype, Symbol.toPrimitive, {
+  value(this: Sym, hint: string) {
+    if (hint === 'string') return `<${this.dtype} ${formatShape(this.shape)}, not computed yet>`
+    const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
+    const instead = 'choose with nd.where, or branch on what is known without data'
+    return fail('forward', `${made} ${untold(this)} to branch on: ${instead}${hereAndNow()}`)
+  },
+})
 
 /** A placeholder for a value given later. */
 export function placeholder(value: Aval): Sym {

@@ -84,19 +84,23 @@ function accumulate(node: Node, index: number, value: Tensor): void {
 
 /**
  * Gradients of Σ heads·headGrads with respect to the outputs of the nodes in `wanted`.
- * Gradients are computed by operators through `apply`, so they are themselves differentiable.
+ * Gradients are computed by operators through `apply`, so they are themselves differentiable. `spent` is told of
+ * gradients that have been handed on and are in nobody's hands any more.
  */
 export function reverse(
   heads: readonly Tensor[],
   headGrads: readonly Tensor[],
   wanted: ReadonlySet<Node>,
   output: OutputReader,
+  spent?: (value: Tensor) => void,
 ): Map<Node, readonly (Tensor | undefined)[]> {
   const sweep = ++sweeps
   const order = relevantNodes(heads, wanted, sweep)
   heads.forEach((h, i) => {
     if (h.node?.relevant) accumulate(h.node, h.index, headGrads[i]!)
   })
+  // A function of the user's own may keep, or give twice, what passes through its hands.
+  const byHand = order.some((node) => node.pull !== null)
   const results = new Map<Node, readonly (Tensor | undefined)[]>()
   for (let at = order.length - 1; at >= 0; at--) {
     const node = order[at]!
@@ -105,7 +109,11 @@ export function reverse(
     if (sums === null) continue
     if (wanted.has(node)) results.set(node, sums)
     else if (node.pull !== null) passBackByHand(node, node.pull, sums, sweep)
-    else if (instance !== null) passBack(node, instance, sums, sweep, output)
+    else if (instance !== null) {
+      passBack(node, instance, sums, sweep, output)
+      if (spent !== undefined && !byHand)
+        for (const t of sums) if (t !== undefined && !headGrads.includes(t)) spent(t)
+    }
   }
   return results
 }

@@ -4,7 +4,7 @@ import type { Context } from '../base/context.ts'
 import { isDense, type View } from '../base/view.ts'
 import type { Aval } from '../core/aval.ts'
 import { Tensor } from '../core/tensor.ts'
-import type { Storage } from './storage.ts'
+import { freed, type Storage } from './storage.ts'
 
 /** How the elements of an array lie in its block. Results of one plan share one layout object. */
 export class Layout implements View {
@@ -67,12 +67,20 @@ export function memoryScope<R>(body: () => R, keep: (value: R) => ReadonlySet<un
     const kept = keep(value)
     for (const array of own) {
       if (kept.has(array)) outer?.push(array)
-      else array.storage.release()
+      else free(array)
     }
     return value
   } finally {
     scoped = outer
   }
+}
+
+/** Gives up a handle; using it afterwards is an error. */
+export function free(array: DeviceArray): void {
+  const { storage } = array
+  if (storage.address < 0) return
+  array.storage = freed(storage.device)
+  storage.release()
 }
 
 /** Another handle on the same elements. */

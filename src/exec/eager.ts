@@ -7,7 +7,7 @@ import { Node, Sym } from '../core/graph.ts'
 import { type BoundOp, type Instance, OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { lowerInstance } from '../passes/lower.ts'
-import { DeviceArray, share } from './array.ts'
+import { DeviceArray, free, share } from './array.ts'
 import { Plan } from './plan.ts'
 import { type Device, deviceOf } from './storage.ts'
 
@@ -175,8 +175,8 @@ export function releaseTapeNode(node: Node): void {
   const extra = node.extra as TapeNode | null
   if (extra === null || extra.released) return
   extra.released = true
-  for (const t of node.inputs) if (t instanceof DeviceArray) t.storage.release()
-  for (const t of extra.outputs) t?.storage.release()
+  for (const t of node.inputs) if (t instanceof DeviceArray) free(t)
+  for (const t of extra.outputs) if (t !== null) free(t)
   node.inputs = []
   node.pull = null
 }

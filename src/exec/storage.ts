@@ -34,11 +34,14 @@ export class Storage {
     this.shares++
   }
 
-  /** One holder less; the last one gives the block back at once. */
+  /** One holder less, which must not use the object afterwards; the last one gives the block back at once. */
   release(): void {
     if (--this.shares === 0) this.device.reclaim(this)
   }
 }
+
+/** What a handle that has been freed refers to. */
+export const freed = (device: Device): Storage => new Storage(device, -1, 0, -1)
 
 /** Asks the host to look for garbage; what it finds shows up at the reaper a macrotask later. */
 export type Collector = () => Promise<void>
@@ -46,20 +49,74 @@ export type Collector = () => Promise<void>
 /** Bytes handed out since the last pause after which a device wants the collector to have a turn. */
 const pressureLimit = 192 * 1024 * 1024
 
+/** Bytes of blocks that a device keeps at hand for results of the same size, in all and in one block. */
+const keptBytes = 64 * 1024 * 1024
+const keptBlock = keptBytes / 4
+
+/** Blocks given back that wait, by size, for the next result of their size on the same device. */
+class Kept {
+  readonly #bySize = new Map<number, Storage[]>()
+  #bytes = 0
+
+  take(bytes: number): Storage | undefined {
+    const storage = this.#bySize.get(bytes)?.pop()
+    if (storage !== undefined) this.#bytes -= bytes
+    return storage
+  }
+
+  /** Whether there was room for one more. */
+  put(storage: Storage): boolean {
+    const { bytes } = storage
+    if (bytes > keptBlock || this.#bytes + bytes > keptBytes) return false
+    const list = this.#bySize.get(bytes)
+    if (list === undefined) this.#bySize.set(bytes, [storage])
+    else list.push(storage)
+    this.#bytes += bytes
+    return true
+  }
+
+  /** Everything kept, kept no longer. */
+  drain(): Storage[] {
+    const all = [...this.#bySize.values()].flat()
+    this.#bySize.clear()
+    this.#bytes = 0
+    return all
+  }
+}
+
+interface Block {
+  readonly device: Device
+  readonly address: number
+  readonly bytes: number
+}
+
 /** One memory: a backend with its reaper, the blocks handed out, and the pressure on it. Contexts may share one. */
 export class Pool {
   readonly backend: Backend
   readonly #reaper: Reaper
   readonly #collect: Collector
-  #addresses: number[] = []
+  /** Blocks by slot; null where the block has been given back but its holder not been found yet. */
+  readonly #blocks: (Block | null)[] = []
+  readonly #devices = new Set<Device>()
   #spare: number[] = []
   #pressure = 0
-  /** Blocks handed out so far. */
+  /** Blocks taken from the backend so far; one that was kept at hand is not taken again. */
   allocations = 0
+  /** Bytes of the blocks that somebody holds. */
+  live = 0
   readonly #found = (slot: number): void => {
-    const address = this.#addresses[slot]!
-    if (address >= 0) this.backend.free(address)
-    this.#addresses[slot] = -1
+    const block = this.#blocks[slot]
+    if (block !== null && block !== undefined) {
+      const { device, address, bytes } = block
+      this.live -= bytes
+      const storage = new Storage(device, address, bytes, slot)
+      if (device.kept.put(storage)) {
+        this.#reaper.watch(storage, slot, bytes)
+        return
+      }
+      this.backend.free(address)
+      this.#blocks[slot] = null
+    }
     this.#spare.push(slot)
   }
 
@@ -70,22 +127,49 @@ export class Pool {
   }
 
   allocate(device: Device, bytes: number): Storage {
-    this.#reaper.drain(this.#found)
-    const address = this.backend.alloc(bytes)
-    const slot = this.#spare.pop() ?? this.#addresses.length
-    this.#addresses[slot] = address
     this.#pressure += bytes
+    this.live += bytes
+    const kept = device.kept.take(bytes)
+    if (kept !== undefined) {
+      kept.shares = 1
+      return kept
+    }
+    this.#reaper.drain(this.#found)
+    const address = this.#take(bytes)
+    this.#devices.add(device)
+    const slot = this.#spare.pop() ?? this.#blocks.length
+    this.#blocks[slot] = { device, address, bytes }
     this.allocations++
     const storage = new Storage(device, address, bytes, slot)
     this.#reaper.watch(storage, slot, bytes)
     return storage
   }
 
+  /** A block of the backend; when there is no room, blocks kept at hand make some. */
+  #take(bytes: number): number {
+    try {
+      return this.backend.alloc(bytes)
+    } catch (e) {
+      const kept = [...this.#devices].flatMap((device) => device.kept.drain())
+      if (kept.length === 0) {
+        this.live -= bytes
+        throw e
+      }
+      for (const storage of kept) this.#giveBack(storage)
+      return this.#take(bytes)
+    }
+  }
+
   reclaim(storage: Storage): void {
     if (storage.address < 0) return
-    this.backend.free(storage.address)
-    this.#addresses[storage.slot] = -1
     this.#pressure -= storage.bytes
+    this.live -= storage.bytes
+    if (!storage.device.kept.put(storage)) this.#giveBack(storage)
+  }
+
+  #giveBack(storage: Storage): void {
+    this.backend.free(storage.address)
+    this.#blocks[storage.slot] = null
     this.#reaper.forget(storage.slot)
     storage.address = -1
   }
@@ -104,6 +188,8 @@ export class Device {
   /** Where its work runs: the memory's own backend, or one of several streams over that memory. */
   readonly backend: Backend
   readonly pool: Pool
+  /** Blocks for results to come: work of a device runs in order, so they can be used again at once. */
+  readonly kept = new Kept()
 
   constructor(context: Context, pool: Pool, backend: Backend = pool.backend) {
     this.context = context

@@ -10,6 +10,7 @@ import { BoundOp, OpDef } from '../core/op.ts'
 import { pullBack } from '../core/reverse.ts'
 import { Tensor } from '../core/tensor.ts'
 import { substitute, trace } from '../core/trace.ts'
+import { free } from '../exec/array.ts'
 import { differentiate } from '../passes/differentiate.ts'
 import { GraphView } from '../passes/view.ts'
 import type { NDArray } from './ndarray.ts'
@@ -79,7 +80,7 @@ export class CachedOp {
     const results = applyBound(this.#operator(traced, arrays), arrays, numbers)
     const count = traced.graph.outputs.length
     // Of what is kept for backward only the tape is a holder.
-    for (let i = count; i < results.length; i++) (results[i] as NDArray).storage.release()
+    for (let i = count; i < results.length; i++) free(results[i] as NDArray)
     return traced.many ? results.slice(0, count) : results[0]!
   }
 

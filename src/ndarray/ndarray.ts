@@ -15,7 +15,7 @@ import type { Aval } from '../core/aval.ts'
 import { frame } from '../core/frame.ts'
 import type { IndexKey } from '../core/methods.ts'
 import { installMover } from '../core/reverse.ts'
-import { DeviceArray, installArrayMaker, Layout, share } from '../exec/array.ts'
+import { DeviceArray, free, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
 import { writeElements } from '../exec/region.ts'
 import { type Device, deviceOf, type Storage } from '../exec/storage.ts'
@@ -274,7 +274,7 @@ export class NDArray extends DeviceArray {
 
   /** Frees the memory now instead of when the array is collected; never required. */
   [Symbol.dispose](): void {
-    this.storage.release()
+    free(this)
   }
 }
 
@@ -321,7 +321,7 @@ export function replaceData(target: NDArray, source: NDArray): void {
   target.storage.release()
   target.storage = source.storage
   target.layout = source.layout
-  source.storage.release()
+  free(source)
 }
 
 function typed(bytes: Uint8Array, dtype: DType): TypedArray {

@@ -68,7 +68,7 @@ const listen: Probe = (kind, name, start, end) => {
 function use(): { live: number; allocations: number } {
   let [live, allocations] = [0, 0]
   for (const device of activeMemories()) {
-    live += device.backend.memory().live
+    live += device.pool.live
     allocations += device.allocations
   }
   return { live, allocations }
@@ -170,6 +170,24 @@ export async function dump(finished = true): Promise<void> {
   reset()
 }
 
+/** What has been counted since the program began. */
+export interface Counters {
+  /** Blocks of memory taken so far; results for which a block of their size was at hand do not count. */
+  readonly allocations: number
+  /** Bytes of all arrays in use. */
+  readonly live: number
+}
+
+/**
+ * Counters that show what a training step costs besides time: one that has run often enough allocates nothing.
+ *
+ * @example
+ * const before = mx.profiler.counters().allocations
+ * nd.ones([2, 3]).exp()
+ * mx.profiler.counters().allocations - before <= 2 // => true
+ */
+export const counters = (): Counters => use()
+
 /** How `dumps` orders names. */
 export type SortBy = 'total' | 'avg' | 'min' | 'max' | 'count'
 
@@ -208,7 +226,7 @@ export function dumps(
     }
   }
   const { live, allocations } = use()
-  lines.push('', `memory: ${live} bytes in use, ${allocations} blocks handed out so far`)
+  lines.push('', `memory: ${live} bytes in use, ${allocations} blocks taken so far`)
   if (lost > 0) lines.push(`${lost} events are counted here but too many for the trace`)
   if (options.reset) reset()
   return lines.join('\n')

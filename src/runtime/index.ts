@@ -91,7 +91,7 @@ export function memory(): {
     (sum, d) => {
       const m = d.backend.memory()
       return {
-        live: sum.live + m.live,
+        live: sum.live + d.pool.live,
         reserved: sum.reserved + m.reserved,
         allocations: sum.allocations + d.allocations,
       }

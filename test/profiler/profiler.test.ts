@@ -45,7 +45,7 @@ it('prints the table', () => {
   const text = profiler.dumps({ sortBy: 'count' })
   expect(text).toMatch(/^Profile Statistics:/)
   expect(text).toMatch(/FullyConnected\s+1\s+\d+\.\d{4}/)
-  expect(text).toMatch(/blocks handed out/)
+  expect(text).toMatch(/blocks taken/)
 })
 
 it('writes a Chrome trace and forgets', async () => {
