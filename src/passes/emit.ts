@@ -194,7 +194,8 @@ function emitContract(fusion: Fusion, node: Node, root: Node): void {
     groups: readonly (readonly string[])[],
   ): { operand: Operand; buffer: number } => {
     const { buffer, view, of } = storedView(fusion, s)
-    const v = arrange(view, letters, groups, of)
+    // A view whose axes do not join gets memory itself: in the order in which they do.
+    const v = arrange(view, letters, groups, kindOf(s.node) === 'view' ? s.node : of)
     return { operand: { dtype: s.dtype, strides: v.strides, offset: v.offset }, buffer }
   }
   const left = operandOf(a, lhs, [batch, rows, inner])
