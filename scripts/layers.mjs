@@ -31,6 +31,8 @@ export const arrows = {
   exec: [...language, 'passes', 'backend/backend.ts'],
   ndarray: [...arrays, 'format'],
   autograd: [...arrays, 'ndarray'],
+  // NumPy's names and rules over the same operators; a few products are written in primitives.
+  numpy: [...language, 'ops', 'ndarray'],
   // An executor holds arrays and runs backward on them.
   symbol: [...arrays, 'ndarray', 'autograd'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),

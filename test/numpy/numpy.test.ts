@@ -1,0 +1,214 @@
+/** `mx.np` against results of NumPy: values, shapes and dtypes, eager and traced, with gradients where there are any. */
+
+import { readFileSync } from 'node:fs'
+import {
+  autograd,
+  type DType,
+  gluon,
+  MXNetError,
+  type NDArray,
+  np,
+  npx,
+  random,
+  type Tensor,
+  testUtils,
+} from 'mxnet-ts'
+import { describe, expect, it } from 'vitest'
+
+interface Recorded {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+  readonly data: readonly (number | 'nan' | 'inf' | '-inf')[]
+}
+type Argument = Recorded | { readonly list: readonly Recorded[] } | { readonly plain: unknown }
+interface NumpyCase {
+  readonly name: string
+  readonly args: readonly Argument[]
+  readonly out: readonly Recorded[]
+  readonly many: boolean
+}
+
+// Written by NumPy 2 from the calls that stand in each line; float64 results are rounded to float32, MXNet's default.
+const cases = readFileSync(new URL('./cases.jsonl', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '')
+  .map((line) => JSON.parse(line) as NumpyCase)
+
+const special = { nan: Number.NaN, inf: Number.POSITIVE_INFINITY, '-inf': Number.NEGATIVE_INFINITY }
+const number = (v: Recorded['data'][number]): number => (typeof v === 'number' ? v : special[v])
+const make = (x: Recorded): NDArray =>
+  np.array(x.data.map(number), { dtype: x.dtype }).reshape(x.shape)
+
+function argument(a: Argument): unknown {
+  if ('plain' in a) return a.plain
+  return 'list' in a ? a.list.map(make) : make(a)
+}
+
+type Call = (...args: unknown[]) => NDArray | NDArray[]
+const functionOf = (name: string): Call =>
+  name
+    .split('.')
+    .reduce((space, part) => (space as { [k: string]: unknown })[part], np as unknown) as Call
+
+function expectSame(got: NDArray, want: Recorded, what: string): void {
+  expect(got.shape, `${what}: shape`).toEqual(want.shape)
+  expect(got.dtype, `${what}: dtype`).toBe(want.dtype)
+  const data = Array.from(got.asTypedArraySync() as ArrayLike<number | bigint>, Number)
+  want.data.map(number).forEach((w, i) => {
+    const close = Object.is(data[i], w) || Math.abs(data[i]! - w) <= 3e-6 * (1 + Math.abs(w))
+    if (!close) expect.fail(`${what}: element ${i} is ${data[i]}, NumPy has ${w}`)
+  })
+}
+
+const isArray = (x: unknown): x is NDArray =>
+  typeof x === 'object' && x !== null && 'asTypedArray' in x
+
+describe('mx.np', () => {
+  it.each(cases.map((c, i) => [`${c.name} ${i}`, c] as const))('%s', (_name, c) => {
+    const args = c.args.map(argument)
+    const call = functionOf(c.name)
+    const list = (x: NDArray | NDArray[]): NDArray[] => (c.many ? (x as NDArray[]) : [x as NDArray])
+    const outs = list(call(...args))
+    expect(outs.length).toBe(c.out.length)
+    outs.forEach((out, k) => expectSame(out, c.out[k]!, c.name))
+    // The same inside a traced block: arrays come in as places in a graph.
+    const arrays = args.flat().filter(isArray)
+    if (arrays.length === 0) return
+    class Traced extends gluon.HybridBlock {
+      override forward(...inputs: Tensor[]): Tensor {
+        let next = 0
+        const place = (x: unknown): unknown =>
+          isArray(x) ? inputs[next++] : Array.isArray(x) ? x.map(place) : x
+        const made = args.map(place)
+        return call(...made) as unknown as Tensor
+      }
+    }
+    const net = new Traced()
+    net.hybridize()
+    const again = list(net(...arrays) as NDArray | NDArray[])
+    again.forEach((out, k) => expectSame(out, c.out[k]!, `${c.name} traced`))
+  })
+
+  it('differentiates', async () => {
+    random.seed(1)
+    const x = testUtils.randNdarray([3, 4], { dtype: 'float64' })
+    const y = testUtils.randNdarray([4, 2], { dtype: 'float64' })
+    await testUtils.checkNumericGradient((a, b) => np.einsum('ij,jk->ki', a, b), [x, y])
+    await testUtils.checkNumericGradient((a, b) => np.tensordot(a, b, 1), [x, y])
+    await testUtils.checkNumericGradient((a) => np.std(a, 1), [x])
+    await testUtils.checkNumericGradient((a) => np.roll(np.rot90(a), 1), [x])
+    await testUtils.checkNumericGradient((a) => np.split(a, 2, 1)[1]!, [x])
+    await testUtils.checkNumericGradient((a) => np.linalg.norm(a, { axis: 0 }), [x])
+    await testUtils.checkNumericGradient(
+      (a, b) => np.arctan2(a, np.transpose(a).reshape([3, 4]).add(np.sum(b))),
+      [x, y],
+    )
+  })
+
+  it('keeps numbers and truths apart from arrays', async () => {
+    const x = np.array([1, 2, 3])
+    expect(np.greater(x, 2).dtype).toBe('bool')
+    expect(await np.sum(np.greater(x, 1)).asScalar()).toBe(2)
+    expect(np.sum(x).shape).toEqual([])
+    expect(np.array([1, 2], { dtype: 'int32' }).shape).toEqual([2])
+    expect(np.divide(np.array([1], { dtype: 'int32' }), 2).dtype).toBe('float32')
+    expect([np.pi, np.inf, np.newaxis]).toEqual([Math.PI, Number.POSITIVE_INFINITY, null])
+    expect(np.float32).toBe('float32')
+  })
+
+  it('reads what has no shape beforehand', async () => {
+    const [rows, columns] = await np.nonzero(
+      np.array([
+        [0, 3],
+        [5, 0],
+      ]),
+    )
+    expect([await rows!.asArray(), await columns!.asArray()]).toEqual([
+      [0n, 1n],
+      [1n, 0n],
+    ])
+    expect(
+      await (
+        await npx.nonzero(
+          np.array([
+            [0, 3],
+            [5, 0],
+          ]),
+        )
+      ).asArray(),
+    ).toEqual([
+      [0n, 1n],
+      [1n, 0n],
+    ])
+    expect(await (await np.unique(np.array([3, 1, 3, 2]))).asArray()).toEqual([1, 2, 3])
+  })
+
+  it('says what is wrong', () => {
+    const x = np.zeros([2, 3])
+    for (const f of [
+      () => np.reshape(x, [4, 2]),
+      () => np.split(x, 2, 1),
+      () => np.matmul(x, x),
+      () => np.einsum('ij,jk', x),
+      () => np.einsum('ij->ik', x),
+      () => np.tensordot(x, x, 1),
+      () => np.concatenate([]),
+      () => np.quantile(x, 2),
+      () => np.linalg.norm(x, { ord: 'nuc' as 'fro' }),
+      () => np.moveaxis(x, 0, [0, 1]),
+    ])
+      expect(f).toThrow(MXNetError)
+  })
+})
+
+describe('np.random', () => {
+  it('draws by NumPy’s arguments, from the seed', async () => {
+    random.seed(5)
+    const first = await np.random.normal(2, 0.5, [1000]).asTypedArray()
+    const mean = (first as Float32Array).reduce((a, b) => a + b) / 1000
+    expect(Math.abs(mean - 2)).toBeLessThan(0.1)
+    expect(np.random.uniform(0, 1, { size: [2, 2], dtype: 'float64' }).dtype).toBe('float64')
+    expect(np.random.uniform().shape).toEqual([])
+    expect(np.random.randn(2, 3).shape).toEqual([2, 3])
+    const ints = Array.from((await np.random.randint(3, 6, [100]).asTypedArray()) as Int32Array)
+    expect(new Set(ints)).toEqual(new Set([3, 4, 5]))
+    random.seed(5)
+    expect(await np.random.normal(2, 0.5, [1000]).asTypedArray()).toEqual(first)
+  })
+
+  it('chooses, counts and shuffles', async () => {
+    random.seed(6)
+    const some = await np.random
+      .choice(np.array([10, 20, 30]), [500], { p: [0.5, 0, 0.5] })
+      .asTypedArray()
+    expect(new Set(some as Float32Array)).toEqual(new Set([10, 30]))
+    const all = await np.random.choice(4, [4], { replace: false }).asTypedArray()
+    expect(Array.from(all as BigInt64Array, Number).toSorted()).toEqual([0, 1, 2, 3])
+    const counts = await np.random.multinomial(1000, [0.2, 0.8]).asTypedArray()
+    const [a, b] = Array.from(counts as BigInt64Array, Number) as [number, number]
+    expect([a + b, Math.abs(a - 200) < 60]).toEqual([1000, true])
+    const x = np.arange(50)
+    np.random.shuffle(x)
+    const shuffled = Array.from((await x.asTypedArray()) as Float32Array)
+    expect(shuffled).not.toEqual(Array.from({ length: 50 }, (_, i) => i))
+    expect(shuffled.toSorted((p, q) => p - q)).toEqual(Array.from({ length: 50 }, (_, i) => i))
+    expect(() => np.random.choice(2, [3], { replace: false })).toThrow(/without replacement/)
+  })
+})
+
+it('npx has the operators of networks and the switches of NumPy mode', async () => {
+  npx.setNp()
+  expect([npx.isNpArray(), npx.isNpShape()]).toEqual([true, true])
+  npx.resetNp()
+  expect(npx.isNpArray()).toBe(false)
+  npx.setNp()
+  const x = np.array([[-1, 2]])
+  expect(await npx.relu(x).asArray()).toEqual([[0, 2]])
+  expect(await npx.oneHot(np.array([1]), 3).asArray()).toEqual([[0, 1, 0]])
+  expect(npx.batchFlatten(np.zeros([2, 3, 4])).shape).toEqual([2, 12])
+  expect(await npx.shapeArray(x).asArray()).toEqual([1n, 2n])
+  x.attachGrad()
+  autograd.record(() => npx.softmax(x).at(0, 0)).backward()
+  expect((await x.grad!.asTypedArray()).length).toBe(2)
+  await npx.waitall()
+})
