@@ -67,6 +67,14 @@ describe('export', () => {
     expect(symbol.name).toBe('d_fwd')
   })
 
+  it('composes losses too', () => {
+    const [pred, label] = [sym.var('pred'), sym.var('label')]
+    const crossEntropy = new gluon.loss.SoftmaxCrossEntropyLoss()(pred, label)
+    expect(crossEntropy.inferShape({ pred: [4, 3], label: [4] })[1]).toEqual([[4]])
+    const squares = new gluon.loss.L2Loss()(pred, label)
+    expect(squares.inferShape({ pred: [4, 3], label: [4, 3] })[1]).toEqual([[4]])
+  })
+
   it('lets forward read shapes that the last run has told', () => {
     class Rows extends gluon.HybridBlock {
       override forward(x: mx.Tensor): mx.Tensor {

@@ -1,6 +1,6 @@
 /** Losses of classes and of distributions: cross entropies and the Kullback-Leibler divergence. */
 
-import type { Tensor } from '../../core/tensor.ts'
+import { type Tensor, Unbound } from '../../core/tensor.ts'
 import { activation, relu } from '../../ops/activation.ts'
 import { add, multiply, subtract } from '../../ops/binary.ts'
 import { log } from '../../ops/elementary.ts'
@@ -118,7 +118,7 @@ export class SoftmaxCrossEntropyLoss extends Loss {
       const loss = sum(multiply(logp, alike(label, logp)), { axis, keepdims: true })
       return this.perSample(loss, sampleWeight, weight)
     }
-    if (sampleWeight)
+    if (sampleWeight || pred instanceof Unbound)
       return this.perSample(pick(logp, label, { axis, keepdims: true }), sampleWeight, weight)
     // Without weights the axis of classes need not be kept, which saves the mean over it.
     const picked = pick(logp, label, { axis })

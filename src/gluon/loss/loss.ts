@@ -3,7 +3,7 @@
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import { sameShape } from '../../base/shape.ts'
-import { Tensor } from '../../core/tensor.ts'
+import { Tensor, Unbound } from '../../core/tensor.ts'
 import { multiply } from '../../ops/binary.ts'
 import { reshapeLike } from '../../ops/movement.ts'
 import { mean } from '../../ops/reduce.ts'
@@ -78,7 +78,7 @@ export class Loss extends HybridBlock {
 
   /** The mean over all axes but one. */
   protected meanOf(y: Tensor, batchAxis: number): Tensor {
-    return y.ndim === 1 ? y : mean(y, { axis: batchAxis, exclude: true })
+    return !(y instanceof Unbound) && y.ndim === 1 ? y : mean(y, { axis: batchAxis, exclude: true })
   }
 
   protected override describe(): string {
@@ -91,5 +91,6 @@ export class Loss extends HybridBlock {
 /** The label in the shape of the prediction; what is no array is left for the operator to refuse. */
 export const alike = (label: Tensor, pred: Tensor): Tensor => {
   const arrays = label instanceof Tensor && pred instanceof Tensor
-  return arrays && sameShape(label.shape, pred.shape) ? label : reshapeLike(label, pred)
+  const shaped = arrays && !(label instanceof Unbound) && !(pred instanceof Unbound)
+  return shaped && sameShape(label.shape, pred.shape) ? label : reshapeLike(label, pred)
 }
