@@ -146,7 +146,10 @@ export interface TensorMethods {
     numOutputs: number,
     options?: { readonly axis?: number; readonly squeezeAxis?: boolean },
   ): this[]
-  take(indices: this, options?: { readonly axis?: number; readonly mode?: 'clip' | 'wrap' }): this
+  take(
+    indices: this,
+    options?: { readonly axis?: number; readonly mode?: 'clip' | 'wrap' | 'raise' },
+  ): this
   pick(
     index: this,
     options?: {

@@ -10,6 +10,7 @@ import type { IndexKey } from '../core/methods.ts'
 import { Tensor } from '../core/tensor.ts'
 import { Layout, share } from '../exec/array.ts'
 import { ownElements, scatterElements, writeElements } from '../exec/region.ts'
+import { oneHot } from '../ops/indexing.ts'
 import { atRegion, hasArrays, placesAt, regionOf } from '../ops/region.ts'
 import { array } from './creation.ts'
 import type { NDArray } from './ndarray.ts'
@@ -109,4 +110,22 @@ function checkValue(where: string, x: NDArray, value: unknown, shape: readonly n
   const fits = lead >= 0 && from.every((d, i) => d === 1 || d === shape[i + lead])
   if (!fits)
     fail(where, `a value of shape ${formatShape(from)} does not broadcast to ${formatShape(shape)}`)
+}
+
+/**
+ * Fills a matrix with one-hot rows, in place.
+ *
+ * `(N,), (N, C) -> (N, C)`; an index outside gives a row of zeros.
+ * @throws MXNetError when the rows do not match.
+ * @example
+ * await nd.onehotEncode(nd.array([1]), nd.ones([1, 3])).asArray() // => [[0, 1, 0]]
+ * @see MXNet `mx.nd.onehot_encode`
+ */
+export function onehotEncode(indices: NDArray, out: NDArray): NDArray {
+  if (out.ndim !== 2 || indices.ndim !== 1 || out.shape[0] !== indices.size)
+    fail(
+      'onehot_encode',
+      `${formatShape(indices.shape)} does not fit ${formatShape(out.shape)}: a matrix of as many rows is needed`,
+    )
+  return out.assign(oneHot(indices, out.shape[1]!, { dtype: out.dtype }))
 }

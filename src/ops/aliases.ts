@@ -7,7 +7,7 @@ import { pick } from './indexing.ts'
 import { broadcastAxis, swapaxes } from './movement.ts'
 import * as reduce from './reduce.ts'
 import { flip } from './repetition.ts'
-import { slice, split } from './slicing.ts'
+import { split } from './slicing.ts'
 
 /** `broadcast_add` is `add`. */
 export const broadcastAdd = binary.add
@@ -69,7 +69,5 @@ export const sumAxis = reduce.sum
 export const maxAxis = reduce.max
 /** `min_axis` is `min`. */
 export const minAxis = reduce.min
-/** `crop` is `slice`. */
-export const crop = slice
 /** `SliceChannel` is `split`. */
 export const sliceChannel = split

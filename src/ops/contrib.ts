@@ -7,3 +7,6 @@ export {
   multiMpAdamwUpdate,
   multiMpLambUpdate,
 } from './multiUpdate.ts'
+/** The namespace `nd.contrib`, as far as it is operators of tensors. */
+
+export { arangeLike, indexArray, indexCopy } from './places.ts'

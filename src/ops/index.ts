@@ -17,6 +17,7 @@ export {
 export * from './dense.ts'
 export * from './elementary.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
+export * from './layout.ts'
 export {
   det as linalgDet,
   extractdiag as linalgExtractdiag,
@@ -48,6 +49,14 @@ export {
   swapaxes,
   transpose,
 } from './movement.ts'
+export * from './padding.ts'
+export {
+  fillElement0index,
+  gatherNd,
+  ravelMultiIndex,
+  scatterNd,
+  unravelIndex,
+} from './places.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'

@@ -8,6 +8,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { callRoutine } from '../prim/call.ts'
 import { binary, compare, constant, select } from '../prim/expr.ts'
 import {
   broadcastTo,
@@ -19,10 +20,12 @@ import {
   reshapeTo,
 } from '../prim/primitive.ts'
 
-type Mode = 'clip' | 'wrap'
+type Mode = 'clip' | 'wrap' | 'raise'
 
-/** Indices as int32 inside an axis: clipped to its ends, or wrapped around. */
+/** Indices as int32 inside an axis: clipped to its ends, wrapped around, or checked. */
 function inside(indices: Tensor, size: number, mode: Mode): Tensor {
+  if (mode === 'raise')
+    return callRoutine('inRange', [castTo(indices, 'int32')], [size], indices.shape)
   return pointwise([castTo(indices, 'int32')], ([i]) => {
     const last = constant(Math.max(size - 1, 0), 'int32')
     if (mode === 'wrap') return binary('mod', i!, constant(size, 'int32'))
@@ -30,7 +33,7 @@ function inside(indices: Tensor, size: number, mode: Mode): Tensor {
   })
 }
 
-const takeAttrs = { axis: attr.int(0), mode: attr.oneOf(['clip', 'wrap'], 'clip') }
+const takeAttrs = { axis: attr.int(0), mode: attr.oneOf(['clip', 'wrap', 'raise'], 'clip') }
 
 const takeOp = defineOp({
   name: 'take',
@@ -46,8 +49,8 @@ const takeOp = defineOp({
  * Slices of an axis at the given indices; duplicates add up in the gradient.
  *
  * `(A…, n, B…), (I…) -> (A…, I…, B…)`; keeps the dtype. Indices of any dtype (floats truncate); outside the axis they
- * clip to its ends (a negative index gives the first slice) or wrap.
- * @throws MXNetError when the axis is out of range or empty.
+ * clip to its ends (a negative index gives the first slice), wrap, or are an error.
+ * @throws MXNetError when the axis is out of range or empty, and for indices outside with `mode: 'raise'`.
  * @example
  * await nd.take(nd.array([10, 20, 30]), nd.array([2, 0])).asArray() // => [30, 10]
  * @see MXNet `take`

@@ -7,6 +7,7 @@ import { indexingRows } from './indexing.ts'
 import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
 import { multiUpdateRows } from './multiUpdate.ts'
+import { placesRows } from './places.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { singleUpdateRows } from './singleUpdate.ts'
@@ -25,6 +26,7 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...placesRows,
   ...linalgRows,
   ...windowRows,
   ...singleUpdateRows,

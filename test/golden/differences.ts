@@ -52,4 +52,6 @@ export const deliberate: { readonly [id: string]: string } = {
   'nn/softmin/7': halfway,
   'reduce/multi_sum_sq/3':
     'MXNet rounds each square to float16; here squares of halves are float32',
+  'indexing/unravel_index/2':
+    'data of two axes: MXNet gives the first coordinates only, here there is one axis more',
 }

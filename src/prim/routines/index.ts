@@ -2,6 +2,7 @@
 
 import type { DType, TypedArray } from '../../base/dtype.ts'
 import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
+import { inRange } from './check.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import type { Elements, Routine } from './routine.ts'
 import { scan } from './scan.ts'
@@ -17,6 +18,7 @@ export const routines = {
   syevd,
   inverse,
   slogdet,
+  inRange,
 } satisfies Record<string, Routine>
 
 /** The name of a routine. */
