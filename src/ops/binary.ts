@@ -43,6 +43,26 @@ export interface Family {
   readonly reversed: OpDef
 }
 
+const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1)
+
+/** The names that graphs of old versions have for a record without broadcasting: `_not_equal`, `_Not_Equal`. */
+const oldNames = (name: string): string[] => [
+  `_${name}`,
+  `_${name.split('_').map(capital).join('_')}`,
+]
+
+/** The name that graphs of old versions have for a record with a number: `_RMinusScalar` for `_rminus_scalar`. */
+function capitals(record: string): string {
+  const words = record.slice(1).split('_')
+  const [first = '', ...rest] = words
+  const reversed = /^r(minus|div|mod|power)$/.exec(first)
+  const head = reversed ? `R${capital(reversed[1]!)}` : capital(first)
+  return `_${[head, ...rest.map(capital)].join('')}`
+}
+
+/** Records that MXNet has another name for, where the array is sparse. */
+const scattered: readonly string[] = ['_plus_scalar', '_minus_scalar']
+
 /** Declares the records of one function of two operands. */
 export function family(
   name: string,
@@ -76,13 +96,14 @@ export function family(
   const wire = `broadcast_${name}`
   const broadcast = defineOp({
     name: wire,
-    aliases: names.broadcast ?? [],
+    aliases: [...(names.broadcast ?? []), ...(elementwise ? [] : oldNames(name))],
     inputs: ['lhs', 'rhs'],
     body: ([a, b]) => combine(wire, a!, b!, f, keepDType),
   })
   const withNumber = (record: string, g: Combine): OpDef =>
     defineOp({
       name: record,
+      aliases: [capitals(record), ...(scattered.includes(record) ? [`_scatter${record}`] : [])],
       inputs: ['data'],
       attrs: { scalar: attr.scalar() },
       check: checkNumber(record),
@@ -112,7 +133,7 @@ const arithmetic =
 const addFamily = family('add', arithmetic('add'), {
   broadcast: ['broadcast_plus'],
   scalar: '_plus_scalar',
-  elementwise: ['elemwise_add', '_add', '_plus', '_Plus'],
+  elementwise: ['elemwise_add', '_add', '_plus', '_Plus', '_grad_add'],
 })
 
 /**
@@ -169,7 +190,7 @@ export function multiply<T extends Tensor>(lhs: T | number, rhs: T | number): T 
 const divideFamily = family('div', arithmetic('div'), {
   scalar: '_div_scalar',
   reversed: '_rdiv_scalar',
-  elementwise: ['elemwise_div', '_div', '_Div'],
+  elementwise: ['elemwise_div', '_div', '_Div', '_scatter_elemwise_div'],
 })
 
 /**

@@ -8,6 +8,7 @@ import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, cast as castExpr, compare, constant, select } from '../prim/expr.ts'
 import { castTo, filled, pointwise } from '../prim/primitive.ts'
+import { type LossMarkOptions, scaledLoss } from './curves.ts'
 
 const castOp = defineOp({
   name: 'Cast',
@@ -80,15 +81,16 @@ const makeLossOp = defineOp({
 })
 
 /**
- * Marks an array as a loss: its gradient is one whatever comes from above.
+ * Marks an array as a loss: its gradient is one whatever comes from above; `gradScale`, divided by the batch or by the
+ * number of elements above `validThresh`, where options are given (MXNet's `MakeLoss`).
  *
  * `out = x`, gradient 1 (not the true derivative of what follows); shape `(A…) -> (A…)`.
  * @example
  * await nd.makeLoss(nd.array([3])).asArray() // => [3]
  * @see MXNet `make_loss`
  */
-export function makeLoss<T extends Tensor>(data: T): T {
-  return apply(makeLossOp, [data])
+export function makeLoss<T extends Tensor>(data: T, options?: LossMarkOptions): T {
+  return options === undefined ? apply(makeLossOp, [data]) : scaledLoss(data, options)
 }
 
 const clipOp = defineOp({

@@ -14,8 +14,11 @@ export {
   type DeconvolutionOptions,
   deconvolution,
 } from './convolution.ts'
+export { smoothL1 } from './curves.ts'
 export * from './dense.ts'
+export * from './density.ts'
 export * from './elementary.ts'
+export { ampCast, ampMulticast, shapeArray, sizeArray } from './facts.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
 export * from './layout.ts'
 export {
@@ -61,6 +64,7 @@ export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
+export * from './sequence.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
 export { argsort, sort, topk } from './sorting.ts'

@@ -11,6 +11,7 @@ import { placesRows } from './places.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { singleUpdateRows } from './singleUpdate.ts'
+import { sequenceRows } from './sequence.ts'
 import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
@@ -26,6 +27,7 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...sequenceRows,
   ...placesRows,
   ...linalgRows,
   ...windowRows,

@@ -33,7 +33,7 @@ function erfinv(y: number): number {
 }
 
 /** ln Γ by Stirling's series after a shift. */
-function lgamma(x: number): number {
+export function lgamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x)
   let shift = 0
   let z = x

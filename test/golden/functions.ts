@@ -3,12 +3,16 @@
 import { booleanMask } from '../../src/ndarray/contrib.ts'
 import { onehotEncode } from '../../src/ndarray/indexing.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
+import * as contrib from '../../src/ops/contrib.ts'
 import * as ops from '../../src/ops/index.ts'
 
 type Call = (arrays: readonly NDArray[], attrs: { readonly [name: string]: unknown }) => NDArray[]
 
 /** By MXNet's name. */
 export const functions: { readonly [name: string]: Call } = {
+  'contrib.isnan': ([x]) => [contrib.isnan(x!)],
+  'contrib.isinf': ([x]) => [contrib.isinf(x!)],
+  'contrib.isfinite': ([x]) => [contrib.isfinite(x!)],
   'contrib.boolean_mask': ([data, index], attrs) => [booleanMask(data!, index!, attrs)],
   onehot_encode: ([indices, out]) => [onehotEncode(indices!, out!)],
   moveaxis: ([data], { source, destination }) => [
