@@ -1,13 +1,14 @@
 /** Random arrays, and the stream of keys behind them. */
 
 import { type Context, Context as ContextClass } from '../base/context.ts'
+import type { DType } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { KeyStream } from '../base/random.ts'
 import type { Shape } from '../base/shape.ts'
 import { frame, withFrame } from '../core/frame.ts'
-import { take } from '../ops/indexing.ts'
 import { type RandomDType, randomNormal, randomRandint, randomUniform } from '../ops/random.ts'
-import { array } from './creation.ts'
+import { randomDraws, sampleDraws, sampleMultinomial, shuffled } from '../ops/samples.ts'
+import type { Distribution } from '../prim/routines/sample.ts'
 import { NDArray } from './ndarray.ts'
 
 /** Options of random arrays. */
@@ -71,31 +72,203 @@ function on<D>(options: RandomOptions<D>, make: (shape: Shape) => unknown): NDAr
   return withFrame({ context }, () => make(typeof shape === 'number' ? [shape] : shape)) as NDArray
 }
 
+/** A parameter of a distribution: a number, or an array of them. */
+export type Parameter = number | NDArray
+
 /**
- * Uniform numbers in [low, high).
- *
- * @example
- * nd.random.uniform(0, 1, { shape: [2, 3] }).shape // => [2, 3]
- * @see MXNet `mx.nd.random.uniform`
+ * Draws of a distribution: `numbers` where all parameters are numbers, else `shape` of them for each element of the
+ * arrays (all of which must then be arrays).
  */
-export function uniform(low = 0, high = 1, options: RandomOptions = {}): NDArray {
-  return on(options, (shape) =>
-    randomUniform({ low, high, shape, dtype: options.dtype ?? 'float32' }),
+function drawsOf(
+  distribution: Distribution,
+  parameters: readonly Parameter[],
+  options: RandomOptions,
+  numbers: (shape: Shape) => unknown,
+): NDArray {
+  const arrays = parameters.filter((p) => p instanceof NDArray)
+  if (arrays.length === 0) return on(options, numbers)
+  if (arrays.length < parameters.length)
+    fail('random', 'parameters are numbers or arrays: give all of one kind')
+  const { shape = [], dtype } = options
+  return withFrame({ context: arrays[0]!.context }, () =>
+    sampleDraws(distribution, arrays, {
+      shape: typeof shape === 'number' ? [shape] : shape,
+      dtype,
+    }),
   )
 }
 
 /**
- * Normal numbers with mean `loc` and standard deviation `scale`.
+ * Uniform numbers in [low, high); for arrays of bounds, `shape` of them for each element.
  *
- * @throws MXNetError when scale is negative.
+ * @throws MXNetError when one bound is a number and the other an array.
+ * @example
+ * nd.random.uniform(0, 1, { shape: [2, 3] }).shape // => [2, 3]
+ * @see MXNet `mx.nd.random.uniform`
+ */
+export function uniform(
+  low: Parameter = 0,
+  high: Parameter = 1,
+  options: RandomOptions = {},
+): NDArray {
+  return drawsOf('uniform', [low, high], options, (shape) =>
+    randomUniform({
+      low: low as number,
+      high: high as number,
+      shape,
+      dtype: options.dtype ?? 'float32',
+    }),
+  )
+}
+
+/**
+ * Normal numbers with mean `loc` and standard deviation `scale`; for arrays, `shape` of them for each element.
+ *
+ * @throws MXNetError when scale is negative, or one parameter is a number and the other an array.
  * @example
  * nd.random.normal(0, 1, { shape: [2, 3] }).shape // => [2, 3]
  * @see MXNet `mx.nd.random.normal`
  */
-export function normal(loc = 0, scale = 1, options: RandomOptions = {}): NDArray {
-  return on(options, (shape) =>
-    randomNormal({ loc, scale, shape, dtype: options.dtype ?? 'float32' }),
+export function normal(
+  loc: Parameter = 0,
+  scale: Parameter = 1,
+  options: RandomOptions = {},
+): NDArray {
+  return drawsOf('normal', [loc, scale], options, (shape) =>
+    randomNormal({
+      loc: loc as number,
+      scale: scale as number,
+      shape,
+      dtype: options.dtype ?? 'float32',
+    }),
   )
+}
+
+/**
+ * Exponential numbers of mean `scale` (of rate 1 / scale).
+ *
+ * @throws MXNetError unless scale is above 0.
+ * @example
+ * nd.random.exponential(2, { shape: [3] }).shape // => [3]
+ * @see MXNet `mx.nd.random.exponential`
+ */
+export function exponential(scale: Parameter = 1, options: RandomOptions = {}): NDArray {
+  const rate = scale instanceof NDArray ? scale.rdiv(1) : 1 / scale
+  return drawsOf('exponential', [rate], options, (shape) =>
+    randomDraws('exponential', { lam: rate as number }, { shape, dtype: options.dtype }),
+  )
+}
+
+/**
+ * Gamma numbers of shape `alpha` and scale `beta`.
+ *
+ * @throws MXNetError unless both are above 0.
+ * @example
+ * nd.random.gamma(2, 1, { shape: [3] }).shape // => [3]
+ * @see MXNet `mx.nd.random.gamma`
+ */
+export function gamma(
+  alpha: Parameter = 1,
+  beta: Parameter = 1,
+  options: RandomOptions = {},
+): NDArray {
+  return drawsOf('gamma', [alpha, beta], options, (shape) =>
+    randomDraws(
+      'gamma',
+      { alpha: alpha as number, beta: beta as number },
+      { shape, dtype: options.dtype },
+    ),
+  )
+}
+
+/**
+ * Poisson counts of mean `lam`, as floats.
+ *
+ * @throws MXNetError for a negative mean.
+ * @example
+ * nd.random.poisson(4, { shape: [3] }).shape // => [3]
+ * @see MXNet `mx.nd.random.poisson`
+ */
+export function poisson(lam: Parameter = 1, options: RandomOptions = {}): NDArray {
+  return drawsOf('poisson', [lam], options, (shape) =>
+    randomDraws('poisson', { lam: lam as number }, { shape, dtype: options.dtype }),
+  )
+}
+
+/**
+ * Failures before `k` successes of probability `p`, as floats.
+ *
+ * @throws MXNetError unless p is above 0 and at most 1.
+ * @example
+ * nd.random.negativeBinomial(3, 0.5, { shape: [3] }).shape // => [3]
+ * @see MXNet `mx.nd.random.negative_binomial`
+ */
+export function negativeBinomial(
+  k: Parameter = 1,
+  p: Parameter = 1,
+  options: RandomOptions = {},
+): NDArray {
+  return drawsOf('negativeBinomial', [k, p], options, (shape) =>
+    randomDraws(
+      'negativeBinomial',
+      { k: k as number, p: p as number },
+      { shape, dtype: options.dtype },
+    ),
+  )
+}
+
+/**
+ * Negative binomial counts of mean `mu` and dispersion `alpha`, as floats.
+ *
+ * @throws MXNetError for negative parameters.
+ * @example
+ * nd.random.generalizedNegativeBinomial(3, 0.5, { shape: [3] }).shape // => [3]
+ * @see MXNet `mx.nd.random.generalized_negative_binomial`
+ */
+export function generalizedNegativeBinomial(
+  mu: Parameter = 1,
+  alpha: Parameter = 1,
+  options: RandomOptions = {},
+): NDArray {
+  return drawsOf('generalizedNegativeBinomial', [mu, alpha], options, (shape) =>
+    randomDraws(
+      'generalizedNegativeBinomial',
+      { mu: mu as number, alpha: alpha as number },
+      { shape, dtype: options.dtype },
+    ),
+  )
+}
+
+/** Options of `multinomial`. */
+export interface MultinomialOptions {
+  /** Draws from each distribution; one without this axis when left out. */
+  readonly shape?: Shape | number
+  /** Also the logarithms of the probabilities of what was drawn, which are differentiable. */
+  readonly getProb?: boolean
+  /** dtype of the categories, int32 by default. */
+  readonly dtype?: DType
+}
+
+/**
+ * Categories drawn from distributions, the last axis of the data; with `getProb` an array of two arrays.
+ *
+ * `(B…, k) -> (B…, shape…)`; int32.
+ * @throws MXNetError when there are no categories.
+ * @example
+ * await nd.random.multinomial(nd.array([0, 1, 0]), { shape: 2 }).asArray() // => [1, 1]
+ * @see MXNet `mx.nd.random.multinomial`
+ */
+export function multinomial(
+  data: NDArray,
+  options: MultinomialOptions & { readonly getProb: true },
+): NDArray[]
+export function multinomial(data: NDArray, options?: MultinomialOptions): NDArray
+export function multinomial(data: NDArray, options: MultinomialOptions = {}): NDArray | NDArray[] {
+  const { shape = [], ...rest } = options
+  const results = withFrame({ context: data.context }, () =>
+    sampleMultinomial(data, { ...rest, shape: typeof shape === 'number' ? [shape] : shape }),
+  )
+  return options.getProb ? results : results[0]!
 }
 
 /** Normal numbers of a shape given size by size: `randn(2, 3)`. */
@@ -133,6 +306,5 @@ export function randint(
 export function shuffle(data: NDArray): NDArray {
   if (!(data instanceof NDArray)) fail('shuffle', `data is ${String(data)}: it must be an NDArray`)
   if (data.ndim === 0) fail('shuffle', 'data is a scalar: it needs at least one axis')
-  const order = withFrame({ context: data.context }, () => permutation(data.shape[0]!))
-  return take(data, array(order, { ctx: data.context }))
+  return withFrame({ context: data.context }, () => shuffled(data))
 }

@@ -1,3 +1,16 @@
 /** The namespace `mx.random`. */
 
-export { normal, randint, randn, seed, shuffle, uniform } from './random.ts'
+export {
+  exponential,
+  gamma,
+  generalizedNegativeBinomial,
+  multinomial,
+  negativeBinomial,
+  normal,
+  poisson,
+  randint,
+  randn,
+  seed,
+  shuffle,
+  uniform,
+} from './random.ts'

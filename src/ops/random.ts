@@ -20,7 +20,7 @@ import {
 import { broadcastTo, castTo, flatPositions, pointwise } from '../prim/primitive.ts'
 
 /** The upper 24 bits as a float in [0, 1). */
-function unit(bits: Expr): Expr {
+export function unit(bits: Expr): Expr {
   const top = binary('shr', bits, constant(8, 'int32'))
   return binary('mul', cast(top, 'float32'), constant(2 ** -24, 'float32'))
 }

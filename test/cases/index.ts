@@ -3,6 +3,7 @@
 import { binaryRows } from './binary.ts'
 import { creationRows } from './creation.ts'
 import { denseRows } from './dense.ts'
+import { imageRows } from './image.ts'
 import { indexingRows } from './indexing.ts'
 import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
@@ -11,6 +12,7 @@ import { placesRows } from './places.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { singleUpdateRows } from './singleUpdate.ts'
+import { sampleRows } from './samples.ts'
 import { sequenceRows } from './sequence.ts'
 import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
@@ -27,6 +29,8 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...imageRows,
+  ...sampleRows,
   ...sequenceRows,
   ...placesRows,
   ...linalgRows,

@@ -5,6 +5,7 @@ import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
 import { inRange } from './check.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import type { Elements, Routine } from './routine.ts'
+import { categorical, sample } from './sample.ts'
 import { scan } from './scan.ts'
 import { argsort } from './sort.ts'
 
@@ -19,6 +20,8 @@ export const routines = {
   inverse,
   slogdet,
   inRange,
+  sample,
+  categorical,
 } satisfies Record<string, Routine>
 
 /** The name of a routine. */

@@ -1,0 +1,185 @@
+/** Rows: random operators, by mean and variance of many draws. */
+
+import { expect } from 'vitest'
+import type { Context } from '../../src/base/context.ts'
+import { applyAll } from '../../src/core/apply.ts'
+import { withFrame } from '../../src/core/frame.ts'
+import { findOp } from '../../src/core/op.ts'
+import type { NDArray } from '../../src/ndarray/ndarray.ts'
+import { seed } from '../../src/ndarray/random.ts'
+import { sum } from './model.ts'
+import { type Row, row } from './row.ts'
+import { put } from './runner.ts'
+
+const n = 4000
+const none = { order: 0, why: 'it is random' } as const
+
+/** Draws that repeat under one seed and not under another. */
+function draws(context: Context, op: string, inputs: readonly NDArray[], attrs: object): number[] {
+  const run = (s: number): number[] => {
+    seed(s)
+    const [out] = withFrame({ context }, () =>
+      applyAll(findOp(op)!, inputs, { ...attrs }),
+    ) as NDArray[]
+    return Array.from(out!.asTypedArraySync(), Number)
+  }
+  const values = run(7)
+  expect(run(7)).toEqual(values)
+  expect(run(8)).not.toEqual(values)
+  return values
+}
+
+/** Five standard errors around mean and variance; the fourth moment bounds the latter. */
+function expectMoments(xs: readonly number[], mean: number, variance: number): void {
+  const m = sum(xs) / xs.length
+  expect(Math.abs(m - mean)).toBeLessThan(5 * Math.sqrt(variance / xs.length))
+  const v = sum(xs.map((x) => (x - m) ** 2)) / xs.length
+  const fourth = sum(xs.map((x) => (x - m) ** 4)) / xs.length
+  expect(Math.abs(v - variance)).toBeLessThan(5 * Math.sqrt((fourth - v * v) / xs.length) + 1e-12)
+}
+
+interface Law {
+  readonly name: string
+  /** Parameters by name, two sets of them. */
+  readonly sets: readonly (readonly [number, number?])[]
+  readonly names: readonly string[]
+  readonly moments: (p: number, q: number) => readonly [mean: number, variance: number]
+}
+
+const laws: readonly Law[] = [
+  {
+    name: 'uniform',
+    names: ['low', 'high'],
+    sets: [
+      [0, 1],
+      [-2, 5],
+    ],
+    moments: (a, b) => [(a + b) / 2, (b - a) ** 2 / 12],
+  },
+  {
+    name: 'normal',
+    names: ['loc', 'scale'],
+    sets: [
+      [0, 1],
+      [3, 0.5],
+    ],
+    moments: (m, s) => [m, s * s],
+  },
+  { name: 'exponential', names: ['lam'], sets: [[1], [4]], moments: (l) => [1 / l, 1 / (l * l)] },
+  {
+    name: 'gamma',
+    names: ['alpha', 'beta'],
+    sets: [
+      [0.5, 2],
+      [7, 0.3],
+    ],
+    moments: (a, b) => [a * b, a * b * b],
+  },
+  { name: 'poisson', names: ['lam'], sets: [[2.5], [60]], moments: (l) => [l, l] },
+  {
+    name: 'negative_binomial',
+    names: ['k', 'p'],
+    sets: [
+      [3, 0.4],
+      [20, 0.2],
+    ],
+    moments: (k, p) => [(k * (1 - p)) / p, (k * (1 - p)) / (p * p)],
+  },
+  {
+    name: 'generalized_negative_binomial',
+    names: ['mu', 'alpha'],
+    sets: [
+      [4, 0.5],
+      [9, 0],
+    ],
+    moments: (m, a) => [m, m + a * m * m],
+  },
+]
+
+const rowsOf = ({ name, names, sets, moments }: Law): Row[] => {
+  const attrsOf = (set: readonly (number | undefined)[]): object =>
+    Object.fromEntries(names.map((key, i) => [key, set[i]]))
+  const random: Row = row<object>({
+    op: `_random_${name}`,
+    cases: [{ attrs: attrsOf(sets[0]!) }],
+    statistics: (context) => {
+      for (const set of sets)
+        expectMoments(
+          draws(context, `_random_${name}`, [], { ...attrsOf(set), shape: [n] }),
+          ...moments(set[0], set[1] ?? 0),
+        )
+    },
+    ...none,
+  })
+  const sample: Row = row({
+    op: `_sample_${name}`,
+    cases: [{ inputs: names.map(() => [2]) }],
+    statistics: (context) => {
+      const given = names.map((_, i) =>
+        put({ shape: [2], data: sets.map((s) => s[i]!) }, 'float32', context),
+      )
+      const values = draws(context, `_sample_${name}`, given, { shape: [n] })
+      sets.forEach((set, k) =>
+        expectMoments(values.slice(k * n, (k + 1) * n), ...moments(set[0], set[1] ?? 0)),
+      )
+    },
+    ...none,
+  })
+  const like: Row = row<object>({
+    op: `_random_${name}_like`,
+    cases: [{ inputs: [[3]] }],
+    statistics: (context) => {
+      const shape = put({ shape: [n], data: new Array<number>(n).fill(0) }, 'float64', context)
+      const set = sets[1]!
+      expectMoments(
+        draws(context, `_random_${name}_like`, [shape], attrsOf(set)),
+        ...moments(set[0], set[1] ?? 0),
+      )
+    },
+    ...none,
+  })
+  // Uniform and normal numbers have rows of their own beside the other creation operators.
+  return name === 'uniform' || name === 'normal' ? [sample, like] : [random, sample, like]
+}
+
+export const sampleRows: readonly Row[] = [
+  ...laws.flatMap(rowsOf),
+  row<{ shape?: number[]; getProb?: boolean }>({
+    op: '_sample_multinomial',
+    cases: [{ inputs: [[2, 3]] }],
+    statistics: (context) => {
+      const p = [0.2, 0.5, 0.3, 0, 1, 0]
+      const x = put({ shape: [2, 3], data: p }, 'float32', context)
+      const values = draws(context, '_sample_multinomial', [x], { shape: [n] })
+      for (let c = 0; c < 3; c++) {
+        const share = values.slice(0, n).filter((v) => v === c).length / n
+        expect(Math.abs(share - p[c]!)).toBeLessThan(5 * Math.sqrt(0.25 / n))
+      }
+      expect(new Set(values.slice(n))).toEqual(new Set([1]))
+      const [index, log] = withFrame({ context }, () =>
+        applyAll(findOp('_sample_multinomial')!, [x], { shape: [5], getProb: true }),
+      ) as NDArray[]
+      const at = Array.from(index!.asTypedArraySync(), Number)
+      Array.from(log!.asTypedArraySync(), Number).forEach((l, i) => {
+        expect(l).toBeCloseTo(Math.log(p[Math.floor(i / 5) * 3 + at[i]!]!), 5)
+      })
+    },
+    ...none,
+  }),
+  row({
+    op: '_shuffle',
+    cases: [{ inputs: [[4, 2]] }],
+    statistics: (context) => {
+      const x = put(
+        { shape: [200], data: Array.from({ length: 200 }, (_, i) => i) },
+        'float32',
+        context,
+      )
+      const values = draws(context, '_shuffle', [x], {})
+      expect(values.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i))
+      const moved = values.filter((v, i) => v !== i).length
+      expect(moved).toBeGreaterThan(180)
+    },
+    ...none,
+  }),
+]
