@@ -1,5 +1,7 @@
 /** `nd.contrib`: operators that MXNet keeps apart. */
 
+export { divSqrtDim, gradientmultiplier, quadratic, roundSte, signSte } from './curves.ts'
+export { allclose, isfinite, isinf, isnan } from './facts.ts'
 export { adamwUpdate, mpAdamwUpdate } from './layerUpdate.ts'
 export {
   multiAdamwUpdate,
@@ -7,8 +9,4 @@ export {
   multiMpAdamwUpdate,
   multiMpLambUpdate,
 } from './multiUpdate.ts'
-/** The namespace `nd.contrib`, as far as it is operators of tensors. */
-
-export { divSqrtDim, gradientmultiplier, quadratic, roundSte, signSte } from './curves.ts'
-export { allclose, isfinite, isinf, isnan } from './facts.ts'
 export { arangeLike, indexArray, indexCopy } from './places.ts'
