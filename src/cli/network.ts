@@ -1,0 +1,56 @@
+/** `plot` and `summary`: the network in a symbol.json as a picture and as a table. */
+
+import type { Command } from 'commander'
+import { sym } from '../symbol/index.ts'
+import type { ShapesByName } from '../symbol/symbol.ts'
+import { plotNetwork } from '../viz/network.ts'
+import { summaryTable } from '../viz/summary.ts'
+import { namedShape, wholeNumber } from './arguments.ts'
+
+const shapeHelp = 'shape of an input, such as data=1,784; may be repeated'
+
+interface PlotOptions {
+  readonly output: string
+  readonly shape?: ShapesByName
+  readonly title?: string
+  readonly showWeights: boolean
+}
+
+/** Adds both commands to the program. */
+export function addNetwork(program: Command): void {
+  program
+    .command('plot')
+    .summary("draw a network's picture")
+    .description(
+      'Draws the network of a symbol.json as MXNet does: .svg, .png or .dot, by the ending of the output file. With shapes of the inputs the edges say what flows along them.',
+    )
+    .argument('<symbol>', 'a symbol.json file, of any version of MXNet')
+    .requiredOption('-o, --output <file>', 'the picture to write: .svg, .png or .dot')
+    .option('-s, --shape <name=sizes>', shapeHelp, namedShape)
+    .option('-t, --title <text>', "the picture's name")
+    .option('--show-weights', 'draw weights and biases too', false)
+    .action(plot)
+  program
+    .command('summary')
+    .summary("print a network's layers and parameters")
+    .description(
+      "Prints the network of a symbol.json as MXNet's table: layers, shapes, parameters.",
+    )
+    .argument('<symbol>', 'a symbol.json file, of any version of MXNet')
+    .option('-s, --shape <name=sizes>', shapeHelp, namedShape)
+    .option('-w, --width <characters>', 'characters in a line', wholeNumber(40), 120)
+    .action(summary)
+}
+
+async function plot(file: string, options: PlotOptions): Promise<void> {
+  const { output, shape = null, title = 'plot', showWeights } = options
+  const picture = plotNetwork(await sym.load(file), { shape, title, hideWeights: !showWeights })
+  console.log(`wrote ${await picture.save(output)}`)
+}
+
+async function summary(
+  file: string,
+  { shape, width }: { readonly shape?: ShapesByName; readonly width: number },
+): Promise<void> {
+  console.log(summaryTable(await sym.load(file), { shape: shape ?? null, lineLength: width }))
+}
