@@ -68,7 +68,9 @@ export class NetworkPicture {
 
   /** What a notebook shows. */
   async [jupyterDisplay](): Promise<MimeBundle> {
-    return { 'image/svg+xml': await this.svg(), 'text/plain': this.toString() }
+    const svg = await this.svg()
+    // A notebook puts the element into its own page, where a declaration of an encoding is refused.
+    return { 'image/svg+xml': svg.slice(svg.indexOf('<svg')), 'text/plain': this.toString() }
   }
 
   /** The DOT text. */
