@@ -30,30 +30,68 @@ const namedClasses = {
   },
 }
 
+/** The library's own name for the script of its threads, and the name it has beside the built file. */
+const threadScript = './browserThread.js'
+const threadName = 'mxnet.thread.js'
+/** Keeps Vite from bundling the script at the place where it is started: it is built by itself. */
+const leaveAlone = '/* @vite-ignore */'
+
+/** @type {import('vite').Plugin} */
+const namedThread = {
+  name: 'named-thread',
+  enforce: 'pre',
+  transform: {
+    filter: { id: /\/src\/browser\.ts$/ },
+    handler: (text) => {
+      if (!text.includes(threadScript)) throw new Error(`src/browser.ts starts no ${threadScript}`)
+      return {
+        code: text.replace(`'${threadScript}'`, `${leaveAlone} './${threadName}'`),
+        map: null,
+      }
+    },
+  },
+  // A user's Vite is to see the address and bundle what lies there.
+  generateBundle: (_options, files) => {
+    for (const file of Object.values(files)) {
+      if (file.type === 'chunk') file.code = file.code.replace(leaveAlone, '')
+    }
+  },
+}
+
 /**
- * Builds the file for browsers.
- * @param {{ out?: string }} [options]  the folder, dist/ by default
- * @returns {Promise<{ file: string, bytes: number, zipped: number }>} the file, and its size plain and gzipped
+ * Builds one self-contained script.
+ * @param {string} entry  below src/
+ * @param {string} file
+ * @param {string} outDir
  */
-export async function buildBrowser({ out = dist } = {}) {
+async function bundle(entry, file, outDir) {
   await build({
     root,
     configFile: false,
     logLevel: 'warn',
     publicDir: false,
-    plugins: [namedClasses],
+    plugins: [namedThread, namedClasses],
     build: {
-      outDir: out,
+      outDir,
       emptyOutDir: false,
       target: 'es2022',
-      minify: true,
       sourcemap: true,
-      lib: { entry: join(root, 'src', 'browser.ts'), formats: ['es'] },
+      lib: { entry: join(root, 'src', entry), formats: ['es'] },
       rolldownOptions: {
-        output: { entryFileNames: name, chunkFileNames: 'mxnet.[name].js', minify: true },
+        output: { entryFileNames: file, chunkFileNames: 'mxnet.[name].js', minify: true },
       },
     },
   })
+}
+
+/**
+ * Builds the file for browsers, and beside it the script that its threads run.
+ * @param {{ out?: string }} [options]  the folder, dist/ by default
+ * @returns {Promise<{ file: string, bytes: number, zipped: number }>} the file, and its size plain and gzipped
+ */
+export async function buildBrowser({ out = dist } = {}) {
+  await bundle('browserThread.ts', threadName, out)
+  await bundle('browser.ts', name, out)
   const file = join(out, name)
   const text = readFileSync(file)
   return { file, bytes: text.length, zipped: gzipSync(text, { level: 9 }).length }

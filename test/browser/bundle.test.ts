@@ -108,6 +108,23 @@ describe.skipIf(noChromium !== null)(`in Chromium${reason && ` (skipped: ${reaso
     await page.close()
   })
 
+  it('starts threads for large work where the page is isolated', async () => {
+    const page = await open('', true)
+    await page.waitForFunction(() => 'mx' in globalThis)
+    const product = () =>
+      page.evaluate(async () => {
+        const { engine, nd } = (globalThis as unknown as { mx: Library }).mx
+        if (engine.numThreads() < 2) engine.setNumThreads(2)
+        const x = nd.ones([1024, 1024])
+        return nd.sum(nd.dot(x, x)).asScalar()
+      })
+    expect(await product()).toBe(1024 ** 3)
+    const scripts = () => page.workers().map((worker) => new URL(worker.url()).pathname)
+    await expect.poll(scripts).toContain('/mxnet.thread.js')
+    expect(await product()).toBe(1024 ** 3)
+    await page.close()
+  })
+
   it('loads and saves files of every format', async () => {
     const page = await open('', true)
     await page.waitForFunction(() => 'mx' in globalThis)
