@@ -1,6 +1,6 @@
 /** Notebooks: what a value shows in Jupyter, and how it gets there under the kernels that run TypeScript. */
 
-/** What a value shows, as texts by MIME type: `text/html`, `image/svg+xml`, `text/plain`. */
+/** What a value shows, as texts by MIME type: `text/html`, `image/svg+xml`, `image/png` in base64, `text/plain`. */
 export type MimeBundle = { readonly [mime: string]: string }
 
 /** The method that Deno's kernel asks a value for; a GPU's array needs time for it. */
@@ -29,8 +29,8 @@ interface Kernels {
 }
 const kernels = globalThis as Kernels
 
-/** The types from the richest on: a notebook takes the first that a bundle has. */
-const preference = ['image/svg+xml', 'text/html', 'text/plain'] as const
+/** The type that is sent where only one can be; SVG after PNG, as notebooks show it only to who trusts them. */
+const preference = ['image/png', 'image/svg+xml', 'text/html', 'text/plain'] as const
 
 /** Sends a bundle to the notebook that runs the program, if one does. */
 export async function showBundle(bundle: MimeBundle): Promise<boolean> {

@@ -4,6 +4,7 @@ import { fail } from '../base/error.ts'
 import { escapeHtml, jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
 import { checkOptions } from '../base/options.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
+import { pictureBundle } from './picture.ts'
 
 /** How curves are drawn. */
 export interface CurvesOptions {
@@ -23,7 +24,7 @@ export interface Curves {
   readonly svg: string
   /** Writes the picture to a `.svg` file. */
   save(file: string): Promise<void>
-  [jupyterDisplay](): MimeBundle
+  [jupyterDisplay](): Promise<MimeBundle>
 }
 
 const margin = { left: 56, right: 16, top: 32, bottom: 64 }
@@ -54,10 +55,7 @@ export function plotCurves(series: Series, options: CurvesOptions = {}): Curves 
   return {
     svg,
     save: (file) => writeWhole('plotCurves', file, new TextEncoder().encode(svg)),
-    [jupyterDisplay]: () => ({
-      'image/svg+xml': svg,
-      'text/plain': `Curves of ${names.join(', ')}`,
-    }),
+    [jupyterDisplay]: () => pictureBundle(svg, `Curves of ${names.join(', ')}`),
   }
 }
 

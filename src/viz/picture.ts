@@ -68,9 +68,7 @@ export class NetworkPicture {
 
   /** What a notebook shows. */
   async [jupyterDisplay](): Promise<MimeBundle> {
-    const svg = await this.svg()
-    // A notebook puts the element into its own page, where a declaration of an encoding is refused.
-    return { 'image/svg+xml': svg.slice(svg.indexOf('<svg')), 'text/plain': this.toString() }
+    return pictureBundle(await this.svg(), this.toString())
   }
 
   /** The DOT text. */
@@ -131,4 +129,20 @@ async function makeRasterizer(): Promise<Rasterizer> {
 async function rasterize(svg: string, scale: number): Promise<Uint8Array> {
   rasterizer ??= makeRasterizer()
   return (await rasterizer)(svg, scale)
+}
+
+/**
+ * What a notebook shows of a drawing: SVG, and where it can be made PNG, which notebooks that nobody has declared
+ * trusted show as well.
+ */
+export async function pictureBundle(svg: string, text: string): Promise<MimeBundle> {
+  // A notebook puts the element into its own page, where a declaration of an encoding is refused.
+  const bundle = { 'image/svg+xml': svg.slice(svg.indexOf('<svg')), 'text/plain': text }
+  try {
+    const png = await rasterize(svg, 1)
+    return { ...bundle, 'image/png': btoa(String.fromCharCode(...png)) }
+  } catch (e) {
+    if (e instanceof MXNetError) return bundle
+    throw e
+  }
 }

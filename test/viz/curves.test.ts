@@ -41,7 +41,7 @@ describe('plotCurves', () => {
     const picture = plotCurves({ 'a<b': [1, 2] }, { title: 'Two & two', xLabel: 'step' })
     expect(picture.svg).toContain('>a&#60;b</text>')
     expect(picture.svg).toContain('>Two &#38; two</text>')
-    expect(picture[jupyterDisplay]()['image/svg+xml']).toBe(picture.svg)
+    expect((await picture[jupyterDisplay]())['image/svg+xml']).toBe(picture.svg)
     const folder = await mkdtemp(join(tmpdir(), 'curves-'))
     await picture.save(join(folder, 'c.svg'))
     expect(await readFile(join(folder, 'c.svg'), 'utf8')).toBe(picture.svg)
