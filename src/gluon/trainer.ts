@@ -5,18 +5,22 @@ import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { type WritingCall, withFrame } from '../core/frame.ts'
+import { type CompressionParams, create, KVStore } from '../kvstore/kvstore.ts'
+import { load, save } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
-import { create, Optimizer } from '../optimizer/optimizer.ts'
+import { create as createOptimizer, Optimizer } from '../optimizer/optimizer.ts'
 import { Updater } from '../optimizer/updater.ts'
 import { Parameter } from './parameter.ts'
 import { ParameterDict } from './parameterDict.ts'
 
 /** Options of a `Trainer`. */
 export interface TrainerOptions {
-  /** How gradients of several contexts meet; null, 'local' and 'device' all add them up in this process. */
-  readonly kvstore?: string | null
-  /** Updates happen here, not in a store: true is refused. */
+  /** The store in which gradients of several contexts meet: its kind, one of one's own, or null for none. */
+  readonly kvstore?: string | KVStore | null
+  /** Whether the store updates the weights, once, and all contexts read them; by default each context updates its own. */
   readonly updateOnKvstore?: boolean | null
+  /** How gradients are compressed on their way to the store ('device' stores). */
+  readonly compressionParams?: CompressionParams | null
 }
 
 /** Options of a step. */
@@ -46,6 +50,10 @@ export class Trainer {
   readonly #scale: number
   readonly #contexts: readonly Context[]
   readonly #updaters: readonly Updater[]
+  readonly #store: KVStore | null
+  readonly #updateInStore: boolean
+  /** Parameters that the store knows already: it is told at the first step, when all shapes are known. */
+  readonly #told = new Set<number>()
 
   constructor(
     params: Trainable,
@@ -63,13 +71,30 @@ export class Trainer {
       }
       this.#optimizer = optimizer
     } else {
-      this.#optimizer = create(optimizer, optimizerParams ?? {})
+      this.#optimizer = createOptimizer(optimizer, optimizerParams ?? {})
     }
-    checkStore(checkOptions('Trainer', options, ['kvstore', 'updateOnKvstore']))
+    checkOptions('Trainer', options, ['kvstore', 'updateOnKvstore', 'compressionParams'])
     this.#optimizer.paramDict = new Map(this.#params.map((p, i) => [i, p]))
     this.#scale = this.#optimizer.rescaleGrad
     this.#contexts = sharedContexts(this.#params)
     this.#updaters = this.#contexts.map(() => new Updater(this.#optimizer))
+    this.#updateInStore = options.updateOnKvstore ?? false
+    this.#store = storeOf(options, this.#contexts.length)
+    if (this.#updateInStore) {
+      if (this.#store === null)
+        fail('Trainer', 'updateOnKvstore is true and kvstore null: name a store')
+      this.#store.setOptimizer(this.#optimizer)
+    }
+  }
+
+  /** The parameters, in the order of their indices. */
+  get params(): readonly Parameter[] {
+    return this.#params
+  }
+
+  /** The store in which gradients meet; null where there is one context and nobody asked for a store. */
+  get kvstore(): KVStore | null {
+    return this.#store
   }
 
   /** The optimizer in use. */
@@ -96,28 +121,75 @@ export class Trainer {
    */
   step(batchSize: number | undefined, options: StepOptions = {}): void {
     this.#rescale('step', batchSize)
-    this.allreduceGrads()
+    this.#allreduce()
     this.#update(options.ignoreStaleGrad ?? false)
   }
 
-  /** Adds up the gradients of all contexts and gives each the sum; `step` does so by itself. */
+  /**
+   * Adds up the gradients of all contexts and gives each the sum; `step` does so by itself.
+   * @throws MXNetError when the store updates the weights: gradients go there and do not come back.
+   */
   allreduceGrads(): void {
-    if (this.#contexts.length < 2) return
+    if (this.#updateInStore)
+      fail(
+        'Trainer',
+        'allreduceGrads: the store updates the weights; call step, or set updateOnKvstore to false',
+      )
+    this.#allreduce()
+  }
+
+  #allreduce(): void {
+    const store = this.#store
+    if (store === null || this.#updateInStore) return
     withFrame({ recording: false }, () => {
-      for (const parameter of this.#params) {
-        if (parameter.gradReq === 'null') continue
-        const grads = parameter.listGrad()
-        const first = grads[0]!
-        for (const g of grads.slice(1)) first.addAssign(g.asInContext(first.context))
-        for (const g of grads.slice(1)) g.assign(first.asInContext(g.context))
-      }
+      this.#params.forEach((parameter, i) => {
+        if (parameter.gradReq === 'null') return
+        this.#tell(store, i)
+        store.pushpull(i, parameter.listGrad(), { priority: -i })
+      })
     })
+  }
+
+  /** Makes a parameter known to the store. */
+  #tell(store: KVStore, index: number): void {
+    if (this.#told.has(index)) return
+    store.init(index, this.#params[index]!.listData()[0]!)
+    this.#told.add(index)
   }
 
   /** The second half of `step`, for those who call `allreduceGrads` themselves. */
   update(batchSize: number | undefined, options: StepOptions = {}): void {
+    if (this.#updateInStore)
+      fail(
+        'Trainer',
+        'update: the store updates the weights; call step, or set updateOnKvstore to false',
+      )
     this.#rescale('update', batchSize)
     this.#update(options.ignoreStaleGrad ?? false)
+  }
+
+  /**
+   * Writes the optimizer's states and numbers to a file.
+   * @example
+   * await trainer.saveStates('net.states')
+   * @see MXNet `Trainer.save_states`
+   */
+  async saveStates(fname: string): Promise<void> {
+    const updater = (this.#updateInStore ? this.#store!.updater : null) ?? this.#updaters[0]!
+    await save(fname, updater.getStates(true), { format: 'params' })
+  }
+
+  /**
+   * Takes over what `saveStates` wrote: states on every context, and the optimizer's numbers, among them the learning rate.
+   * @throws MXNetError when the file holds no states, or those of another optimizer.
+   * @example
+   * await trainer.loadStates('net.states')
+   * @see MXNet `Trainer.load_states`
+   */
+  async loadStates(fname: string): Promise<void> {
+    const arrays = await load(fname)
+    if (this.#updateInStore) this.#store!.updater!.setStates(arrays, this.#contexts[0])
+    else this.#updaters.forEach((updater, i) => updater.setStates(arrays, this.#contexts[i]))
   }
 
   /**
@@ -131,6 +203,11 @@ export class Trainer {
         `parameters are on ${this.#contexts.join(', ')}: a fused step works on one context`,
       )
     }
+    if (this.#updateInStore)
+      fail(
+        'Trainer',
+        'the store updates the weights: a fused step needs updateOnKvstore to be false',
+      )
     this.#rescale('step', batchSize)
     const calls: WritingCall[] = []
     withFrame({ intercept: (call) => calls.push(call) }, () => this.#update(false, true))
@@ -147,8 +224,25 @@ export class Trainer {
     this.#optimizer.rescaleGrad = this.#scale / batchSize
   }
 
+  /** Pushes gradients to the store, which updates its weights, and reads those. */
+  #updateByStore(store: KVStore, ignoreStale: boolean): void {
+    this.#params.forEach((parameter, i) => {
+      if (parameter.gradReq === 'null') return
+      const weights = parameter.listData()
+      const stale = weights.findIndex((weight) => !gradIsFresh(weight, true))
+      if (stale >= 0) {
+        if (ignoreStale) return
+        refuseStale(parameter, this.#contexts[stale]!)
+      }
+      this.#tell(store, i)
+      store.push(i, parameter.listGrad(), { priority: -i })
+      store.pull(i, { out: weights, priority: -i })
+    })
+  }
+
   #update(ignoreStale: boolean, planned = false): void {
     const params = this.#params
+    if (this.#updateInStore) return this.#updateByStore(this.#store!, ignoreStale)
     this.#updaters.forEach((updater, device) => {
       const context = this.#contexts[device]!
       const indices: number[] = []
@@ -160,7 +254,7 @@ export class Trainer {
         const weight = parameter.data(context)
         if (!planned && !gradIsFresh(weight, true)) {
           if (ignoreStale) continue
-          stale(parameter, context)
+          refuseStale(parameter, context)
         }
         indices.push(i)
         weights.push(weight)
@@ -172,7 +266,7 @@ export class Trainer {
   }
 }
 
-function stale(parameter: Parameter, context: Context): never {
+function refuseStale(parameter: Parameter, context: Context): never {
   fail(
     'Trainer',
     `the gradient of ${parameter.name} on ${context} has not been written by backward since the last step: ` +
@@ -201,14 +295,21 @@ function listOf(params: Trainable): Parameter[] {
   return list
 }
 
-function checkStore({ kvstore = 'device', updateOnKvstore = null }: TrainerOptions): void {
-  if (updateOnKvstore === true) {
-    fail('Trainer', 'updateOnKvstore is true: updates always happen in the process, leave it out')
+/** The store that gradients go through; one context needs none unless it is asked for. */
+function storeOf(options: TrainerOptions, contexts: number): KVStore | null {
+  const { kvstore = 'device', updateOnKvstore = false, compressionParams = null } = options
+  if (kvstore === null) {
+    if (contexts < 2) return null
+    // Without a store of the program's own, gradients still have to meet.
+    return new KVStore('device')
   }
-  const known = [null, 'local', 'device', 'nccl', 'local_allreduce_cpu', 'local_allreduce_device']
-  if (!known.includes(kvstore)) {
-    fail('Trainer', `kvstore is '${String(kvstore)}': use 'device', 'local' or null`)
-  }
+  const given = kvstore instanceof KVStore
+  if (!given && typeof kvstore !== 'string')
+    fail('Trainer', `kvstore is ${String(kvstore)}: use 'device', 'local', a store or null`)
+  const store = given ? kvstore : create(kvstore)
+  if (compressionParams !== null) store.setGradientCompression(compressionParams)
+  const needed = contexts > 1 || given || updateOnKvstore || compressionParams !== null
+  return needed ? store : null
 }
 
 /** The contexts that all parameters live on. */

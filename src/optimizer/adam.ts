@@ -138,7 +138,8 @@ export interface NadamOptions extends AdamOptions {
  */
 export class Nadam extends Adam {
   readonly scheduleDecay: number
-  #schedule = 1
+  /** The product of the momenta of all updates so far. */
+  schedule = 1
 
   constructor(options: NadamOptions = {}) {
     super(options, ['scheduleDecay'])
@@ -150,10 +151,10 @@ export class Nadam extends Adam {
     const t = this.countOf(index)
     const momentumAt = (n: number): number => beta1 * (1 - 0.5 * 0.96 ** (n * scheduleDecay))
     const [now, next] = [momentumAt(t), momentumAt(t + 1)]
-    this.#schedule *= now
+    this.schedule *= now
     const scales = {
-      gradScale: (1 - now) / (1 - this.#schedule),
-      meanScale: next / (1 - this.#schedule * next),
+      gradScale: (1 - now) / (1 - this.schedule),
+      meanScale: next / (1 - this.schedule * next),
       varScale: 1 / (1 - beta2 ** t),
     }
     return { formula: 'nadam', attrs: { ...this.numbers(index), beta1, beta2, epsilon, ...scales } }

@@ -33,8 +33,9 @@ export class LARS extends FormulaOptimizer {
   readonly eta: number
   readonly eps: number
   readonly momentumCorrection: boolean
-  #last = 0
-  #current: number | null = null
+  /** The rate of the update before, and that of this one. */
+  lastLr = 0
+  currentLr: number | null = null
 
   constructor(options: LARSOptions = {}) {
     super(options, ['momentum', 'eta', 'eps', 'momentumCorrection'])
@@ -51,14 +52,14 @@ export class LARS extends FormulaOptimizer {
   override updateCount(indices: readonly number[]): void {
     super.updateCount(indices)
     const lr = this.learningRate
-    this.#last = this.#current ?? lr
-    this.#current = lr
+    this.lastLr = this.currentLr ?? lr
+    this.currentLr = lr
   }
 
   protected override step(index: number): Step {
     const { eta, eps } = this
-    const correct = this.momentumCorrection && this.#last !== 0
-    const momentum = correct ? (this.momentum * this.#current!) / this.#last : this.momentum
+    const correct = this.momentumCorrection && this.lastLr !== 0
+    const momentum = correct ? (this.momentum * this.currentLr!) / this.lastLr : this.momentum
     const exempt = /(gamma|beta|bias)$/.test(this.nameOf(index))
     const numbers = this.numbers(index)
     if (this.momentum === 0) {

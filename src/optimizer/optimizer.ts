@@ -166,6 +166,33 @@ export class Optimizer {
       : (params as { [i: number]: Multipliers })[index]
   }
 
+  /** All numbers of the optimizer, for files: options and how often each parameter has been updated. */
+  dump(): { [name: string]: unknown } {
+    const plain = Object.entries(this).filter(
+      ([, v]) => v === null || ['number', 'boolean', 'string'].includes(typeof v),
+    )
+    const counts = [...this.#countsByDevice].map(([device, map]) => [device, [...map]])
+    return { class: this.constructor.name, ...Object.fromEntries(plain), counts }
+  }
+
+  /**
+   * Takes over what `dump` gave; an empty object changes nothing.
+   * @throws MXNetError for the numbers of another optimizer.
+   */
+  restore(dumped: { readonly [name: string]: unknown }): void {
+    const { class: name, counts, ...fields } = dumped
+    if (name === undefined) return
+    const own = this.constructor.name
+    if (name !== own) fail(own, `the states are those of ${String(name)}: make that optimizer`)
+    for (const field in fields) if (field in this) Object.assign(this, { [field]: fields[field] })
+    const devices = counts as readonly (readonly [number, readonly (readonly [number, number])[]])[]
+    for (const [device, map] of devices) {
+      const own = this.#countsByDevice.get(device) ?? new Map<number, number>()
+      for (const [index, count] of map) own.set(index, count)
+      this.#countsByDevice.set(device, own)
+    }
+  }
+
   #multiplier(multipliers: Multiplier, index: number): number {
     return multipliers[index] ?? multipliers[this.nameOf(index)] ?? 1
   }

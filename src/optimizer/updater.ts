@@ -1,6 +1,9 @@
 /** Updater: an optimizer with the states of the parameters of one device. */
 
+import { type Context, cpu } from '../base/context.ts'
+import { fail } from '../base/error.ts'
 import { frame, withFrame } from '../core/frame.ts'
+import { array } from '../ndarray/creation.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import type { Optimizer, OptimizerState } from './optimizer.ts'
 
@@ -42,6 +45,46 @@ export class Updater {
     weights.forEach((weight, i) => {
       if (full[i] !== weight) weight.assign(full[i]!)
     })
+  }
+
+  /**
+   * The states as arrays by name: `3/0` is the first state of parameter 3, `3/master` its float32 copy. With
+   * `dumpOptimizer` the optimizer's numbers are among them, as text in `optimizer`.
+   * @see MXNet `Updater.get_states`
+   */
+  getStates(dumpOptimizer = false): { [name: string]: NDArray } {
+    const arrays: { [name: string]: NDArray } = {}
+    for (const [index, state] of this.states)
+      state.forEach((x, k) => {
+        arrays[`${index}/${k}`] = x.detach()
+      })
+    for (const [index, master] of this.masters) arrays[`${index}/master`] = master.detach()
+    const text = JSON.stringify(dumpOptimizer ? this.optimizer.dump() : {})
+    arrays.optimizer = array(new TextEncoder().encode(text), { ctx: cpu() })
+    return arrays
+  }
+
+  /**
+   * Takes over states that `getStates` gave; arrays go to `ctx`. The optimizer's numbers are taken over if they are there.
+   * @throws MXNetError when the arrays are not such states, or those of another optimizer.
+   * @see MXNet `Updater.set_states`
+   */
+  setStates(arrays: NDArray[] | { readonly [name: string]: NDArray }, ctx: Context = cpu()): void {
+    const named = arrays as { readonly [name: string]: NDArray }
+    if (Array.isArray(arrays) || named.optimizer === undefined)
+      fail('Updater', 'these are no optimizer states: give what getStates or saveStates made')
+    const text = new TextDecoder().decode(named.optimizer.asTypedArraySync() as Uint8Array)
+    this.optimizer.restore(JSON.parse(text) as { readonly [name: string]: unknown })
+    this.states.clear()
+    this.masters.clear()
+    for (const [name, x] of Object.entries(named)) {
+      const place = /^(\d+)\/(\d+|master)$/.exec(name)
+      if (place === null) continue
+      const [index, which] = [Number(place[1]), place[2]!]
+      const here = x.copyTo(ctx)
+      if (which === 'master') this.masters.set(index, here)
+      else this.states.set(index, [...(this.states.get(index) ?? []), here])
+    }
   }
 
   #apply(indices: readonly number[], grads: readonly NDArray[], weights: readonly NDArray[]): void {

@@ -88,7 +88,7 @@ test('what cannot be trained is an error', () => {
     /has not been initialized/,
   )
   expect(() => new Trainer(params, 'sgd', null, { kvstore: 'dist_sync' })).toThrow(
-    /kvstore is 'dist_sync'/,
+    /'dist_sync' is for several machines/,
   )
   expect(() => new Trainer([net] as never, 'sgd')).toThrow(/is not a Parameter/)
   expect(() => new Trainer(params, 'sgd').step(0)).toThrow(/batch size 0/)

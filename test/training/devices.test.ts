@@ -1,0 +1,153 @@
+/** Data-parallel training: several contexts learn what one learns, whichever way their gradients meet. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { autograd, type Context, cpu, gluon, init, type NDArray, nd, random } from 'mxnet-ts'
+import { describe, expect, it } from 'vitest'
+
+const { nn, Trainer, utils } = gluon
+
+interface Options {
+  readonly optimizer?: string
+  readonly optimizerParams?: object
+  readonly trainer?: gluon.TrainerOptions
+  readonly steps?: number
+}
+
+/** The loss of each step of a small network on a global batch of 24, cut for the contexts. */
+function losses(ctx: readonly Context[], options: Options = {}): number[] {
+  const { optimizer = 'sgd', optimizerParams = { learningRate: 0.1 }, steps = 100 } = options
+  random.seed(42)
+  const net = new nn.Sequential()
+  net.add(new nn.Dense(16, { activation: 'relu' }))
+  net.add(new nn.Dense(4))
+  net.initialize({ init: new init.Xavier(), ctx: [...ctx] })
+  const loss = new gluon.loss.SoftmaxCrossEntropyLoss()
+  const trainer = new Trainer(
+    net.collectParams(),
+    optimizer,
+    { ...optimizerParams },
+    options.trainer,
+  )
+  random.seed(7)
+  const x = nd.random.normal(0, 1, { shape: [240, 8] })
+  const y = nd.argmax(nd.dot(x, nd.random.normal(0, 1, { shape: [8, 4] })), { axis: 1 })
+  const result: number[] = []
+  for (let step = 0; step < steps; step++) {
+    const at = (step % 10) * 24
+    const parts = [x, y].map((a) =>
+      utils.splitAndLoad(a.at(`${at}:${at + 24}`), ctx, { evenSplit: false }),
+    )
+    const each = autograd.record(() => parts[0]!.map((part, i) => loss(net(part), parts[1]![i]!)))
+    for (const l of each) l.backward()
+    trainer.step(24)
+    result.push(each.reduce((s, l) => s + nd.sum(l).asScalarSync(), 0) / 24)
+  }
+  return result
+}
+
+function expectSame(got: readonly number[], want: readonly number[], tolerance = 1e-5): void {
+  got.forEach((l, t) => {
+    expect(Math.abs(l - want[t]!), `step ${t}: ${l} and ${want[t]}`).toBeLessThan(tolerance)
+  })
+}
+
+const two = [cpu(0), cpu(1)]
+const contexts = (n: number): Context[] => Array.from({ length: n }, (_, i) => cpu(i))
+
+describe('several contexts', () => {
+  const one = losses([cpu(0)])
+
+  it('learn something', () => {
+    expect(one.at(-1)).toBeLessThan(one[0]! / 2)
+  })
+  it.each([2, 3, 4, 5])('%i of them give the losses of one', (n) => {
+    expectSame(losses(contexts(n)), one)
+  })
+  it.each([
+    ['local', { kvstore: 'local' }],
+    ['device, updating in the store', { kvstore: 'device', updateOnKvstore: true }],
+    ['none named', { kvstore: null }],
+  ] as const)('meet in a store: %s', (_name, trainer) => {
+    expectSame(losses(two, { trainer }), one)
+  })
+  it('do so with states of an optimizer', () => {
+    const adam = { optimizer: 'adam', optimizerParams: { learningRate: 0.01 } }
+    const alone = losses([cpu(0)], adam)
+    expectSame(losses(two, adam), alone)
+    expectSame(losses(two, { ...adam, trainer: { updateOnKvstore: true } }), alone)
+  })
+  it('learn with compressed gradients, otherwise', () => {
+    const trainer = { compressionParams: { type: '2bit' as const, threshold: 0.5 } }
+    const compressed = losses(two, { trainer, steps: 100 })
+    expect(compressed.at(-1)).toBeLessThan(one[0]! * 0.8)
+    expect(Math.abs(compressed[20]! - one[20]!)).toBeGreaterThan(1e-4)
+  })
+})
+
+describe('Trainer', () => {
+  const layer = (ctx: Context[] = [cpu(0)]): gluon.nn.Dense => {
+    const dense = new nn.Dense(1, { inUnits: 2, useBias: false })
+    dense.initialize({ init: 'ones', ctx })
+    return dense
+  }
+  const backward = (net: gluon.nn.Dense, x: NDArray): void => {
+    for (const ctx of net.weight.listCtx())
+      autograd.record(() => net(x.asInContext(ctx))).backward()
+  }
+
+  it('refuses halves of a step where the store updates', () => {
+    const net = layer()
+    const trainer = new Trainer(net.collectParams(), 'sgd', null, { updateOnKvstore: true })
+    expect(() => trainer.allreduceGrads()).toThrow(/updateOnKvstore/)
+    expect(() => trainer.update(1)).toThrow(/updateOnKvstore/)
+    expect(() => trainer.step(1)).toThrow(/has not been written/)
+    backward(net, nd.ones([1, 2]))
+    trainer.step(1)
+    expect(net.weight.data().asArraySync()).toEqual([[0.99, 0.99].map((v) => expect.closeTo(v, 6))])
+    expect(
+      () => new Trainer(net.collectParams(), 'sgd', null, { kvstore: null, updateOnKvstore: true }),
+    ).toThrow(/name a store/)
+  })
+
+  it('does a step in two halves', () => {
+    const net = layer(two)
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 })
+    backward(net, nd.ones([1, 2]))
+    trainer.allreduceGrads()
+    expect(net.weight.listGrad().map((g) => g.asArraySync())).toEqual([[[2, 2]], [[2, 2]]])
+    trainer.update(2)
+    expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([[[0, 0]], [[0, 0]]])
+  })
+
+  it.each([{}, { updateOnKvstore: true }])(
+    'goes on where saved states left off %o',
+    async (options) => {
+      const folder = mkdtempSync(join(tmpdir(), 'trainer-'))
+      const file = join(folder, 'net.states')
+      const x = nd.array([[1, 2]])
+      const make = (lr: number): [gluon.nn.Dense, gluon.Trainer] => {
+        const net = layer(two)
+        return [net, new Trainer(net.collectParams(), 'adam', { learningRate: lr }, options)]
+      }
+      const [net, trainer] = make(0.1)
+      const go = (n: gluon.nn.Dense, t: gluon.Trainer): number[][] => {
+        backward(n, x)
+        t.step(1)
+        return n.weight.data(cpu(1)).asArraySync() as number[][]
+      }
+      for (let i = 0; i < 3; i++) go(net, trainer)
+      await trainer.saveStates(file)
+      const [other, resumed] = make(0.9)
+      other.weight.setData(net.weight.data(cpu(0)))
+      await resumed.loadStates(file)
+      expect(resumed.learningRate).toBe(0.1)
+      for (let i = 0; i < 3; i++) expect(go(other, resumed)).toEqual(go(net, trainer))
+      const [third] = make(0.1)
+      const sgd = new Trainer(third.collectParams(), 'sgd')
+      await expect(sgd.loadStates(file)).rejects.toThrow(/\[SGD\] the states are those of Adam/)
+      rmSync(folder, { recursive: true })
+    },
+  )
+})
