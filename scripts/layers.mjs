@@ -36,6 +36,8 @@ export const arrows = {
   // An executor holds arrays and runs backward on them.
   symbol: [...arrays, 'ndarray', 'autograd'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
+  // A store updates what it holds.
+  kvstore: [...training, 'optimizer'],
   gluon: [...training, 'symbol', 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
   // Checks of operators and blocks compare them from outside.
   testUtils: training,

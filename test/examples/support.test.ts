@@ -13,6 +13,7 @@ describe('the flags', () => {
       learningRate: 0.01,
       seed: undefined,
       device: { type: 'cpu', id: 0 },
+      devices: [{ type: 'cpu', id: 0 }],
     })
   })
 
@@ -25,7 +26,17 @@ describe('the flags', () => {
       learningRate: 0.1,
       seed: 7,
       device: { type: 'gpu', id: 1 },
+      devices: [{ type: 'gpu', id: 1 }],
     })
+  })
+
+  it('name several devices', () => {
+    const both = [
+      { type: 'cpu', id: 0 },
+      { type: 'cpu', id: 1 },
+    ]
+    expect(parseOptions([], 'cpu(0),cpu(1)').devices).toEqual(both)
+    expect(parseOptions(['--ctx', 'cpu, cpu(1)']).devices).toEqual(both)
   })
 
   it.each([
