@@ -107,6 +107,7 @@ void finish(void* data) {
   bridge.base = nullptr;
   bridge.limit = 0;
   freeMatmuls(bridge);
+  freeConvs(bridge);
   if (bridge.stream != nullptr) dnnl_stream_destroy(bridge.stream);
   if (bridge.engine != nullptr) dnnl_engine_destroy(bridge.engine);
   bridge.stream = nullptr;
@@ -138,7 +139,8 @@ NAPI_MODULE_INIT() {
       {"matmulFree", matmulFree},     {"setPendingCounter", setPendingCounter},
       {"watch", watch},               {"forget", forget},
       {"drain", drain},               {"copy", copy},
-      {"fill", fill},
+      {"fill", fill},                 {"convCreate", convCreate},
+      {"convRun", convRun},           {"convFree", convFree},
   };
   for (const auto& [name, call] : functions) {
     napi_value value;

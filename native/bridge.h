@@ -18,6 +18,41 @@
 #endif
 
 struct Matmul;
+struct Conv;
+
+/// Prepared things by handle; the numbers of freed ones are used again.
+template <typename T>
+class Handles {
+  std::vector<T*> all;  // null where free
+  std::vector<int32_t> spare;
+
+ public:
+  int32_t add(T* item) {
+    if (spare.empty()) {
+      all.push_back(item);
+      return static_cast<int32_t>(all.size() - 1);
+    }
+    const int32_t handle = spare.back();
+    spare.pop_back();
+    all[handle] = item;
+    return handle;
+  }
+  T* find(int32_t handle) const {
+    return handle < 0 || static_cast<size_t>(handle) >= all.size() ? nullptr : all[handle];
+  }
+  T* remove(int32_t handle) {
+    T* item = find(handle);
+    if (item == nullptr) return nullptr;
+    all[handle] = nullptr;
+    spare.push_back(handle);
+    return item;
+  }
+  void clear() {
+    for (T* item : all) delete item;
+    all.clear();
+    spare.clear();
+  }
+};
 
 /// The state of one environment: the main thread and every worker have their own, so nothing here is locked.
 struct Bridge {
@@ -30,8 +65,10 @@ struct Bridge {
 
   dnnl_engine_t engine = nullptr;
   dnnl_stream_t stream = nullptr;
-  std::vector<Matmul*> matmuls;  // by handle; null where free
-  std::vector<int32_t> freeHandles;
+  Handles<Matmul> matmuls;
+  Handles<Conv> convs;
+  char* scratch = nullptr;  // what convolutions reorder into; every call may write over it
+  int64_t scratchBytes = 0;
 
   // Collected holders. Finalizers run on the thread of their environment, inside its collections.
   std::vector<int32_t> collected;
@@ -121,6 +158,12 @@ napi_value matmulCreate(napi_env env, napi_callback_info info);
 napi_value matmulRun(napi_env env, napi_callback_info info);
 napi_value matmulFree(napi_env env, napi_callback_info info);
 void freeMatmuls(Bridge& bridge);
+
+// conv.cpp
+napi_value convCreate(napi_env env, napi_callback_info info);
+napi_value convRun(napi_env env, napi_callback_info info);
+napi_value convFree(napi_env env, napi_callback_info info);
+void freeConvs(Bridge& bridge);
 
 // reaper.cpp
 napi_value setPendingCounter(napi_env env, napi_callback_info info);

@@ -322,11 +322,6 @@ dnnl_status_t run(const Matmul& p, dnnl_stream_t stream, float* lhs, float* rhs,
   return status;
 }
 
-Matmul* find(const Bridge& bridge, int32_t handle) {
-  if (handle < 0 || static_cast<size_t>(handle) >= bridge.matmuls.size()) return nullptr;
-  return bridge.matmuls[handle];
-}
-
 }  // namespace
 
 napi_value matmulCreate(napi_env env, napi_callback_info info) {
@@ -345,14 +340,7 @@ napi_value matmulCreate(napi_env env, napi_callback_info info) {
   OneThread one;
   if (product != nullptr && describe(static_cast<const double*>(spec), *product) &&
       prepare(*product, bridge.engine)) {
-    if (bridge.freeHandles.empty()) {
-      handle = static_cast<int32_t>(bridge.matmuls.size());
-      bridge.matmuls.push_back(product);
-    } else {
-      handle = bridge.freeHandles.back();
-      bridge.freeHandles.pop_back();
-      bridge.matmuls[handle] = product;
-    }
+    handle = bridge.matmuls.add(product);
   } else {
     delete product;
   }
@@ -365,7 +353,7 @@ napi_value matmulRun(napi_env env, napi_callback_info info) {
   Args<5> args(env, info);
   Bridge& bridge = *args.bridge;
   const int32_t handle = args.integer(0);
-  const Matmul* product = find(bridge, handle);
+  const Matmul* product = bridge.matmuls.find(handle);
   if (product == nullptr) return fail(env, "[matmulRun] %d is no handle", handle);
   static const char* const names[4] = {"lhs", "rhs", "out", "bias"};
   float* places[4] = {};
@@ -387,18 +375,11 @@ napi_value matmulRun(napi_env env, napi_callback_info info) {
 
 napi_value matmulFree(napi_env env, napi_callback_info info) {
   Args<1> args(env, info);
-  Bridge& bridge = *args.bridge;
   const int32_t handle = args.integer(0);
-  Matmul* product = find(bridge, handle);
+  Matmul* product = args.bridge->matmuls.remove(handle);
   if (product == nullptr) return fail(env, "[matmulFree] %d is no handle", handle);
-  bridge.matmuls[handle] = nullptr;
-  bridge.freeHandles.push_back(handle);
   delete product;
   return nullptr;
 }
 
-void freeMatmuls(Bridge& bridge) {
-  for (Matmul* product : bridge.matmuls) delete product;
-  bridge.matmuls.clear();
-  bridge.freeHandles.clear();
-}
+void freeMatmuls(Bridge& bridge) { bridge.matmuls.clear(); }

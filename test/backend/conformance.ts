@@ -14,6 +14,7 @@ import { contractSuite, scatterSuite } from './suites/products.ts'
 import { propertySuite } from './suites/property.ts'
 import { reduceSuite } from './suites/reduce.ts'
 import { castSuite, scalarSuite } from './suites/scalar.ts'
+import { convSuite, poolSuite } from './suites/windows.ts'
 
 /** What a suite gets: the backend on trial and ways to judge it. */
 export interface Rig {
@@ -50,6 +51,8 @@ const suites = {
   contract: contractSuite,
   scatter: scatterSuite,
   call: callSuite,
+  conv: convSuite,
+  pool: poolSuite,
   property: propertySuite,
 }
 

@@ -1,10 +1,11 @@
-/** The native CPU backend: WebAssembly kernels, with matrix products claimed by oneDNN on the same memory. */
+/** The native CPU backend: WebAssembly kernels, with products and convolutions claimed by oneDNN on the same memory. */
 
 import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, epilogueInPlace, type Kernel, kernelKey } from '../../prim/kernel.ts'
 import type { Backend, Code, Compiled, Reaper } from '../backend.ts'
 import { maxBytes, type NativeBridge } from './bridge.ts'
+import { claimConv } from './conv.ts'
 
 export type { NativeBridge }
 
@@ -81,6 +82,7 @@ export function createOneDnnBackend(
 ): SharedMemoryBackend {
   bridge.attach(new Uint8Array(wasm.wasmMemory.buffer), maxBytes)
   const cache = new Cache<string, Compiled>(cacheLimit)
+  const convs = new FinalizationRegistry<number>((handle) => bridge.convFree(handle))
   const handles = new FinalizationRegistry<number>((handle) => bridge.matmulFree(handle))
 
   function claim(kernel: ContractKernel): Compiled | null {
@@ -127,6 +129,7 @@ export function createOneDnnBackend(
     name: 'onednn',
     wasmMemory: wasm.wasmMemory,
     canBlock: true,
+    channelsLast: true,
     alloc: (bytes) => wasm.alloc(bytes),
     free: (address) => wasm.free(address),
     write: (address, source) => wasm.write(address, source),
@@ -135,8 +138,13 @@ export function createOneDnnBackend(
     sync: () => wasm.sync(),
     memory: () => wasm.memory(),
     compile(kernel: Kernel): Compiled {
-      if (kernel.kind !== 'contract') return wasm.compile(kernel)
-      return cache.get(kernelKey(kernel), () => claim(kernel) ?? wasm.compile(kernel))
+      if (kernel.kind === 'contract')
+        return cache.get(kernelKey(kernel), () => claim(kernel) ?? wasm.compile(kernel))
+      if (kernel.kind === 'conv') {
+        const make = () => claimConv(kernel, wasm, bridge, convs) ?? wasm.compile(kernel)
+        return cache.get(kernelKey(kernel), make)
+      }
+      return wasm.compile(kernel)
     },
   }
 }

@@ -27,6 +27,31 @@ export interface MatmulField {
   readonly length: 20
 }
 
+/** The places of the numbers in the description of a convolution; strides are in elements. */
+export interface ConvField {
+  /** Which array is computed from the other two: 0 x, 1 w, 2 y. */
+  readonly result: 0
+  /** How many axes windows slide over, 1 to 3. */
+  readonly axes: 1
+  readonly batch: 2
+  readonly groups: 3
+  /** Channels of x in a group. */
+  readonly inner: 4
+  /** Channels of y in a group. */
+  readonly outer: 5
+  /** 1: one number a channel of y is added (contiguous); for result y. */
+  readonly bias: 6
+  /** Six numbers for each of three axes: sizes of x, window and y, stride, dilate (1 is dense), pad before. */
+  readonly perAxis: 7
+  /** Strides along (batch, group, channel, three axes) of x. */
+  readonly x: 25
+  /** Strides along (group, outer, inner, three axes) of the weights. */
+  readonly w: 31
+  /** Strides along (batch, group, channel, three axes) of y. */
+  readonly y: 37
+  readonly length: 43
+}
+
 export interface NativeBridge {
   /** The bridge's own version, oneDNN's, and the instruction set oneDNN uses here, such as 'avx512_core'. */
   versions(): { bridge: 1; onednn: string; isa: string }
@@ -54,6 +79,28 @@ export interface NativeBridge {
 
   /** Gives a handle back; its number will be used again. */
   matmulFree(handle: number): void
+
+  /**
+   * Prepares a convolution described by `ConvField`. Returns a handle, or -1 where the layout is not for oneDNN, or it has
+   * only its reference implementation. Arrays that do not lie channels last are reordered at every run.
+   */
+  convCreate(spec: Float64Array): number
+
+  /**
+   * Runs a prepared convolution on this thread; the arrays must not overlap. With `sameWeights` 1 the weights are those of
+   * the run before, which was of this handle, and are not reordered again.
+   */
+  convRun(
+    handle: number,
+    x: number,
+    w: number,
+    y: number,
+    bias: number,
+    sameWeights: number,
+  ): number
+
+  /** Gives a handle back; its number will be used again. */
+  convFree(handle: number): void
 
   /** A u32 (multiple of 4) in the memory that always holds how many slots `drain` would give. */
   setPendingCounter(address: number): void

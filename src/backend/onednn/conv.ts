@@ -1,0 +1,136 @@
+/** Convolutions by oneDNN: what is claimed, how it is described, and epilogues while a piece of the result is near. */
+
+import { type Expr, operands, rewrite, someNode } from '../../prim/expr.ts'
+import { epilogueInPlace, type Operand } from '../../prim/kernel.ts'
+import { type ConvKernel, type ConvSide, convGiven, convShape } from '../../prim/window.ts'
+import type { Compiled } from '../backend.ts'
+import type { NativeBridge } from './bridge.ts'
+
+/** Convolutions of fewer products run faster without the way into native code. */
+const leastWork = 4096
+/** Bytes of results that stay in the second level of caches until the epilogue has seen them. */
+const nearBytes = 2 ** 19
+
+/** What the claims need of the WebAssembly backend. */
+export interface EpilogueCompiler {
+  compile(kernel: ReturnType<typeof epilogueInPlace>): Compiled
+}
+
+/** Strides over (a, b, c, …axes), the axes padded to three. */
+const sideStrides = ({ strides }: Operand, axes: number): number[] => [
+  ...strides,
+  ...new Array<number>(3 - axes).fill(0),
+]
+
+/** The description of a convolution for the bridge; see `ConvField`. */
+function describe(kernel: ConvKernel, sides: Record<ConvSide, Operand>, bias: boolean) {
+  const { result, sizes } = kernel
+  const { batch, groups, inner, outer, x, window, y, stride, dilate, pad } = sizes
+  const axes = x.length
+  const perAxis = [0, 1, 2].flatMap((d) =>
+    d < axes ? [x[d]!, window[d]!, y[d]!, stride[d]!, dilate[d]!, pad[d]!] : [0, 0, 0, 0, 0, 0],
+  )
+  return Float64Array.from([
+    ...[{ x: 0, w: 1, y: 2 }[result], axes, batch, groups, inner, outer, bias ? 1 : 0],
+    ...perAxis,
+    ...(['x', 'w', 'y'] as const).flatMap((side) => sideStrides(sides[side], axes)),
+  ])
+}
+
+/** The extra operand that an epilogue adds first, where it is one number a channel; -1 without one. */
+function biasOf({ result, sizes, inputs, epilogue }: ConvKernel): number {
+  if (result !== 'y') return -1
+  const perChannel = ({ strides, dtype }: Operand): boolean =>
+    dtype === 'float32' &&
+    strides.every((s, d) => (d === 2 ? s === 1 || sizes.outer === 1 : d === 1 || s === 0)) &&
+    (sizes.groups === 1 || strides[1] === sizes.outer)
+  let found = -1
+  // The sum must be read nowhere but beside the bias.
+  const elsewhere = someNode(epilogue, (e) => {
+    if (!operands(e).some((a) => a.kind === 'acc')) return false
+    const bias =
+      e.kind === 'op' && e.op === 'add' ? e.args.find((a) => a.kind === 'load') : undefined
+    if (bias?.kind !== 'load' || !perChannel(inputs[bias.input]!)) return true
+    if (found >= 0 && found !== bias.input) return true
+    found = bias.input
+    return false
+  })
+  return elsewhere ? -1 : found
+}
+
+/** The epilogue with the sum that includes the bias as its accumulator; null where that is all of it. */
+function afterBias(epilogue: Expr, bias: number): Expr | null {
+  if (bias < 0) return epilogue.kind === 'acc' ? null : epilogue
+  const rest = rewrite(epilogue, (e) => {
+    if (e.kind !== 'op' || e.op !== 'add') return undefined
+    const sum = e.args.find((a) => a.kind === 'acc')
+    return sum && e.args.some((a) => a.kind === 'load' && a.input === bias) ? sum : undefined
+  })
+  return rest.kind === 'acc' ? null : rest
+}
+
+/** The largest divisor of `batch` whose pieces of the result stay near. */
+function pieceOf({ sizes, result }: ConvKernel): number {
+  const { batch } = sizes
+  if (result === 'w') return batch
+  const bytes =
+    4 *
+    convShape(sizes, result)
+      .slice(1)
+      .reduce((a, b) => a * b, 1)
+  let piece = Math.max(1, Math.min(batch, Math.floor(nearBytes / bytes)))
+  while (batch % piece !== 0) piece--
+  return piece
+}
+
+/** Claims a convolution, or gives null where WebAssembly should run it. */
+export function claimConv(
+  kernel: ConvKernel,
+  wasm: EpilogueCompiler,
+  bridge: NativeBridge,
+  handles: FinalizationRegistry<number>,
+): Compiled | null {
+  const { dtype, result, sizes, lhs, rhs, inputs, output, epilogue } = kernel
+  if ([dtype, lhs.dtype, rhs.dtype, output.dtype].some((d) => d !== 'float32')) return null
+  const { batch, groups, inner, outer, window, y } = sizes
+  const work = [...y, ...window].reduce((a, b) => a * b, batch * groups * inner * outer)
+  if (work < leastWork) return null
+  const bias = biasOf(kernel)
+  const rest = afterBias(epilogue, bias)
+  const moves = rest !== null && someNode(rest, (e) => e.kind === 'index' || e.kind === 'loadAt')
+  const piece = rest === null || moves ? batch : pieceOf(kernel)
+  const count = result === 'w' ? 1 : batch / piece
+  const [first, second] = convGiven(result)
+  const sides = { [result]: output, [first]: lhs, [second]: rhs } as Record<ConvSide, Operand>
+  const part = { ...kernel, sizes: { ...sizes, batch: piece } }
+  const handle = bridge.convCreate(describe(part, sides, bias >= 0))
+  if (handle < 0) return null
+  const after = rest === null ? null : wasm.compile(epilogueInPlace({ ...part, epilogue: rest }))
+  const last = inputs.length + 2
+  const places: Record<ConvSide, number> = { x: 0, w: 0, y: 0 }
+  places[first] = 0
+  places[second] = 1
+  places[result] = last
+  const offsets = { x: 4 * sides.x.offset, w: 4 * sides.w.offset, y: 4 * sides.y.offset }
+  /** How far a side moves from one piece to the next. */
+  const step = (side: ConvSide): number => (side === 'w' ? 0 : 4 * piece * sides[side].strides[0]!)
+  const steps = { x: step('x'), w: 0, y: step('y') }
+  const extraSteps = inputs.map((o) => 4 * piece * o.strides[0]!)
+  const biasOffset = bias < 0 ? 0 : 4 * inputs[bias]!.offset
+  const compiled: Compiled = {
+    run(addresses, params) {
+      const at = (side: ConvSide, i: number): number =>
+        addresses[places[side]]! + offsets[side] + i * steps[side]
+      const extra = bias < 0 ? 0 : addresses[bias + 2]! + biasOffset
+      for (let i = 0; i < count; i++) {
+        bridge.convRun(handle, at('x', i), at('w', i), at('y', i), extra, i > 0 ? 1 : 0)
+        if (after === null) continue
+        const out = addresses[last]! + i * steps[result]
+        const more = inputs.map((_, k) => addresses[k + 2]! + i * extraSteps[k]!)
+        after.run([out, ...more, out], params)
+      }
+    },
+  }
+  handles.register(compiled, handle)
+  return compiled
+}
