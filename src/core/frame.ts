@@ -43,6 +43,11 @@ export interface Frame {
   capture: ((array: Tensor) => Tensor) | null
   /** Takes calls that write into arrays instead of running them; how a fused step learns the updates. */
   intercept: ((call: WritingCall) => void) | null
+  /**
+   * Puts a value into an array that an operator keeps up to date, such as a running mean: at once, or, for a traced
+   * function, after every run of the graph.
+   */
+  store: (target: Tensor, value: Tensor) => void
   probe: Probe | null
   /** The operator that runs, or ran last, on arrays. */
   operator: string
@@ -87,6 +92,7 @@ export const frame: Frame = {
   keys: () => fail('core', 'no random stream is installed'),
   capture: null,
   intercept: null,
+  store: () => {},
   probe: null,
   operator: 'engine',
   layers: [],

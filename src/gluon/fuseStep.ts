@@ -81,7 +81,8 @@ function run(
   const numbers: (number | Tensor)[] = []
   for (let i = 0; i < traced.keys; i++) numbers.push(...frame.keys())
   for (const call of calls) numbers.push(...call.scalars)
-  const targets = [null, ...calls.flatMap((call) => call.targets)]
+  const kept = traced.stored.map((input) => arrays[input]!)
+  const targets = [null, ...calls.flatMap((call) => call.targets), ...kept]
   return applyBound(op, arrays, numbers, targets)[0] as NDArray
 }
 
@@ -117,9 +118,10 @@ function compile(
   const numbers: Sym[] = []
   const traceUpdates = (): Tensor[] => {
     const wanted = new Set([...weights.values()].map((w) => places.get(w)))
-    const ones = graph.outputs.map((s) => onesLike(s))
+    const loss = { ...graph, outputs: graph.outputs.slice(0, 1) }
+    const ones = loss.outputs.map((s) => onesLike(s))
     const grads = pullBack(
-      graph,
+      loss,
       ones,
       graph.inputs.map((s) => s !== null && wanted.has(s)),
     )
@@ -146,7 +148,7 @@ function compile(
   const whole: Graph = {
     inputs: [...graph.inputs, ...statePlaces],
     params: [...graph.params, ...numbers],
-    outputs: [graph.outputs[0]!, ...updated],
+    outputs: [graph.outputs[0]!, ...updated, ...graph.outputs.slice(1)],
   }
   return { op: graphOp('fuseStep', whole), traced, states }
 }

@@ -5,12 +5,13 @@ import { fail } from '../base/error.ts'
 import { applyBound } from '../core/apply.ts'
 import { type Aval, aval, sameAval } from '../core/aval.ts'
 import { frame, withFrame } from '../core/frame.ts'
-import { type Graph, placeholder, type Sym } from '../core/graph.ts'
+import { type Graph, placeholder, Sym } from '../core/graph.ts'
 import { BoundOp, OpDef } from '../core/op.ts'
 import { pullBack } from '../core/reverse.ts'
 import { Tensor } from '../core/tensor.ts'
 import { substitute, trace } from '../core/trace.ts'
 import { free } from '../exec/array.ts'
+import { blockGrad } from '../ops/cast.ts'
 import { differentiate } from '../passes/differentiate.ts'
 import { GraphView } from '../passes/view.ts'
 import type { NDArray } from './ndarray.ts'
@@ -22,7 +23,10 @@ export type Source = () => NDArray
 
 /** What a function does on one kind of inputs. */
 export interface Traced {
+  /** Outputs: the results, then the values to store. */
   readonly graph: Graph
+  /** The inputs into which the last outputs are put after every run. */
+  readonly stored: readonly number[]
   /** Arrays that follow the inputs: parameters and captured arrays. */
   readonly sources: readonly Source[]
   /** Pairs of random key words that are drawn at every call. */
@@ -78,9 +82,13 @@ export class CachedOp {
     const numbers: (number | Tensor)[] = []
     for (let i = 0; i < traced.keys; i++) numbers.push(...frame.keys())
     const results = applyBound(this.#operator(traced, arrays), arrays, numbers)
-    const count = traced.graph.outputs.length
+    const kept = traced.graph.outputs.length
+    const count = kept - traced.stored.length
     // Of what is kept for backward only the tape is a holder.
-    for (let i = count; i < results.length; i++) free(results[i] as NDArray)
+    for (let i = kept; i < results.length; i++) free(results[i] as NDArray)
+    traced.stored.forEach((input, i) => {
+      frame.store(arrays[input]!, results[count + i]!)
+    })
     return traced.many ? results.slice(0, count) : results[0]!
   }
 
@@ -166,11 +174,16 @@ export function traceFunction(
     numbers.push(sym)
     return sym
   }
+  const stores = new Map<Tensor, Tensor>()
   const change = {
     recording: false,
+    store: (target: Tensor, value: Tensor) => {
+      stores.set(target instanceof Sym ? target : place(target, () => target as NDArray), value)
+    },
     keys: () => (frame.tracing ? ([number(), number()] as const) : draw()),
     capture: (array: Tensor) => place(array, () => array as NDArray),
   }
+  let stored: number[] = []
   const graph = withFrame(change, () =>
     trace(
       inputs.map((x) => x?.aval ?? null),
@@ -179,11 +192,17 @@ export function traceFunction(
         const result = body(xs, place)
         many = Array.isArray(result)
         const list = (many ? result : [result]) as readonly unknown[]
-        return list.map((t) => {
+        const results = list.map((t) => {
           if (!(t instanceof Tensor))
             fail(name, `forward returned ${String(t)} while being traced: it must return arrays`)
           return 'storage' in t ? place(t, () => t as NDArray) : t
         })
+        const all: readonly unknown[] = [...xs, ...extra]
+        stored = [...stores.keys()].map((target) => {
+          const at = all.indexOf(target)
+          return at >= 0 ? at : fail(name, 'a value that is only computed cannot be stored into')
+        })
+        return [...results, ...[...stores.values()].map((value) => blockGrad(value))]
       },
     ),
   )
@@ -194,6 +213,7 @@ export function traceFunction(
   }
   return {
     graph: whole,
+    stored,
     sources,
     keys: numbers.length / 2,
     many,

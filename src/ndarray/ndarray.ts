@@ -324,6 +324,11 @@ export function replaceData(target: NDArray, source: NDArray): void {
   free(source)
 }
 
+// Places in a graph that nobody runs (a symbol) have nothing to store into.
+frame.store = (target, value) => {
+  if (target instanceof NDArray && value instanceof NDArray) replaceData(target, value)
+}
+
 function typed(bytes: Uint8Array, dtype: DType): TypedArray {
   const { array } = dtypeInfo(dtype)
   return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT)

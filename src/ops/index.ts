@@ -60,6 +60,17 @@ export {
   scatterNd,
   unravelIndex,
 } from './places.ts'
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type GroupNormOptions,
+  groupNorm,
+  instanceNorm,
+  type LayerNormOptions,
+  l2Normalization,
+  layerNorm,
+  lrn,
+} from './normalization.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'

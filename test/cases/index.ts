@@ -9,6 +9,7 @@ import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
 import { multiUpdateRows } from './multiUpdate.ts'
 import { placesRows } from './places.ts'
+import { normalizationRows } from './normalization.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { sampleRows } from './samples.ts'
@@ -37,4 +38,5 @@ export const rows: readonly Row[] = [
   ...windowRows,
   ...singleUpdateRows,
   ...multiUpdateRows,
+  ...normalizationRows,
 ]

@@ -182,13 +182,13 @@ export function poolSuite(rig: Rig): void {
       test(`pool ${mode} ${dtype}`, async () => {
         for (const s of pools) {
           for (const arrange of [undefined, channelsLast, spaced]) {
-            const fit = (i: number) => {
+            const fitted = (i: number) => {
               const shape = poolOperandShape({ mode, sizes: s } as PoolKernel, i)
               const strides = arrange ? arrange(shape, s.lines.length) : rowMajor(shape)
               return fitOperand(dtype, shape, strides, i < 0 ? 1 : 0)
             }
-            const inputs = (mode === 'max' ? [0] : [0, 1]).map(fit)
-            const output = fit(-1)
+            const inputs = (mode === 'max' ? [0] : [0, 1]).map(fitted)
+            const output = fitted(-1)
             const kernel: PoolKernel = {
               kind: 'pool',
               dtype,
