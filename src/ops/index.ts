@@ -4,6 +4,7 @@ import './methods.ts'
 
 export * from './activation.ts'
 export * from './aliases.ts'
+export { type BatchNormOptions, batchNorm } from './batchNorm.ts'
 export * from './binary.ts'
 export * from './cast.ts'
 export * from './compare.ts'
@@ -21,6 +22,7 @@ export * from './elementary.ts'
 export { ampCast, ampMulticast, shapeArray, sizeArray } from './facts.ts'
 export { batchTake, embedding, oneHot, pick, take, where } from './indexing.ts'
 export * from './layout.ts'
+export { type LeakyReLUOptions, leakyReLU } from './leakyRelu.ts'
 export {
   det as linalgDet,
   extractdiag as linalgExtractdiag,
@@ -61,8 +63,6 @@ export {
   unravelIndex,
 } from './places.ts'
 export {
-  type BatchNormOptions,
-  batchNorm,
   type GroupNormOptions,
   groupNorm,
   instanceNorm,
@@ -71,11 +71,29 @@ export {
   layerNorm,
   lrn,
 } from './normalization.ts'
+export {
+  linearRegressionOutput,
+  logisticRegressionOutput,
+  maeRegressionOutput,
+  type SoftmaxOutputOptions,
+  softmaxActivation,
+  softmaxOutput,
+  svmOutput,
+} from './outputs.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
 export * from './sequence.ts'
+export {
+  bilinearSampler,
+  type CorrelationOptions,
+  correlation,
+  gridGenerator,
+  spatialTransformer,
+  type UpSamplingOptions,
+  upSampling,
+} from './sampling.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
 export { argsort, sort, topk } from './sorting.ts'

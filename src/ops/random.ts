@@ -25,10 +25,11 @@ export function unit(bits: Expr): Expr {
   return binary('mul', cast(top, 'float32'), constant(2 ** -24, 'float32'))
 }
 
-type Draw = (bits: (stream: number) => Expr, numbers: readonly Expr[]) => Expr
+/** What is made of fresh bits and numbers at each element. */
+export type Draw = (bits: (stream: number) => Expr, numbers: readonly Expr[]) => Expr
 
 /** A tensor of draws: `bits(s)` gives fresh bits for each element, one set for each of `streams`. */
-function draws(
+export function draws(
   shape: Shape,
   keys: readonly Tensor[],
   streams: number,

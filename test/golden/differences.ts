@@ -3,6 +3,8 @@
 const fraction =
   'a fraction meets an integer array: an error here, silent truncation in MXNet (deviation 3)'
 const sign = "MXNet's second derivative has the wrong sign (a defect noted in the vectors' README)"
+const selu =
+  'the gradient of selu is its derivative here; in MXNet it is not for x <= 0 (marked quirk)'
 const pole = 'the derivative at a pole is undefined: NaN here, an infinity in MXNet'
 
 const halfway =
@@ -52,6 +54,12 @@ export const deliberate: { readonly [id: string]: string } = {
   'unary/relu/2': 'the gradient at NaN is 0 here, NaN in MXNet; the value is NaN in both',
   'movement/Reshape/34': 'target_shape and keep_highest, which MXNet deprecated, are not here',
   'reduce/norm/11': 'the gradient of the norm of zeros is 0 here, NaN (0/0) in MXNet',
+  'nn/LeakyReLU/4': selu,
+  'nn/LeakyReLU/18': selu,
+  'nn/LeakyReLU/14':
+    'outside of training the gradient of rrelu for x <= 0 is the mean slope; MXNet multiplies by its own output',
+  'nn/SoftmaxActivation/2':
+    'MXNet normalizes along the last axis forward and sums along axis 1 backward; here both are the last',
   'nn/log_softmax/9': "MXNet's own rounding next to infinities: 1.4e-6 where 0 is exact",
   'nn/log_softmax/7': halfway,
   'nn/softmin/7': halfway,
