@@ -9,6 +9,7 @@ import { linalgRows } from './linalg.ts'
 import { movementRows } from './movement.ts'
 import { multiUpdateRows } from './multiUpdate.ts'
 import { placesRows } from './places.ts'
+import { networkRows } from './network.ts'
 import { normalizationRows } from './normalization.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
@@ -39,4 +40,5 @@ export const rows: readonly Row[] = [
   ...singleUpdateRows,
   ...multiUpdateRows,
   ...normalizationRows,
+  ...networkRows,
 ]
