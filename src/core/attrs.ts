@@ -24,7 +24,7 @@ export interface Attr<T, Required extends boolean = boolean> {
 export type Schema = { readonly [name: string]: Attr<any> }
 
 type RequiredKeys<S extends Schema> = {
-  [K in keyof S]: S[K] extends Attr<unknown, true> ? K : never
+  [K in keyof S]: S[K] extends { readonly required: true } ? K : never
 }[keyof S]
 type TypeOf<A> = A extends Attr<infer T, boolean> ? T : never
 

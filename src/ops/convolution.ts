@@ -51,11 +51,11 @@ export const channelsBack = (x: Tensor): Tensor =>
 const layouts = ['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] as const
 
 const shared = {
-  kernel: attr.ints(undefined, { min: 1 }),
+  kernel: attr.ints<undefined>(undefined, { min: 1 }),
   stride: attr.ints([], { min: 1 }),
   dilate: attr.ints([], { min: 1 }),
   pad: attr.ints([], { min: 0 }),
-  numFilter: attr.int(undefined, { min: 1 }),
+  numFilter: attr.int<undefined>(undefined, { min: 1 }),
   numGroup: attr.int(1, { min: 1 }),
   cudnnTune: attr.optional(attr.oneOf(['off', 'limited_workspace', 'fastest'])),
   cudnnOff: attr.bool(false),

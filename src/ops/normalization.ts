@@ -286,7 +286,7 @@ const lrnOp = defineOp({
     alpha: attr.float(1e-4),
     beta: attr.float(0.75),
     knorm: attr.float(2),
-    nsize: attr.int(undefined, { min: 1 }),
+    nsize: attr.int<undefined>(undefined, { min: 1 }),
   },
   body: ([x], { alpha, beta, knorm, nsize }) => {
     const where = 'LRN'

@@ -36,7 +36,7 @@ function checkImage(where: string, name: string, x: Tensor): void {
 }
 
 const upSamplingAttrs = {
-  scale: attr.int(undefined, { min: 1 }),
+  scale: attr.int<undefined>(undefined, { min: 1 }),
   numFilter: attr.int(0, { min: 0 }),
   sampleType: attr.oneOf(['nearest', 'bilinear']),
   multiInputMode: attr.oneOf(['concat', 'sum'], 'concat'),

@@ -235,6 +235,12 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
   const order = topological(graph.outputs)
   const { stored, costs } = chooseStored(graph, order)
   const orders = channelsLast ? chooseOrders(graph, order, layouts) : new Map<Node, Order>()
+  // Memory that a view cannot see through is made row-major, which every view can.
+  const settle = (node: Node): boolean => {
+    const known = stored.has(node)
+    stored.add(node)
+    return orders.delete(node) || !known
+  }
   const facts = { uses: countUses(graph, order), costs, orders }
   for (;;) {
     try {
@@ -243,8 +249,7 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
       const outputs = graph.outputs.map((s) => resultOf(fusion, s))
       return { buffers: fusion.buffers, steps: mergeMaps(fusion.steps), outputs }
     } catch (e) {
-      if (!(e instanceof NeedsMemory) || stored.has(e.node)) throw e
-      stored.add(e.node)
+      if (!(e instanceof NeedsMemory) || !settle(e.node)) throw e
     }
   }
 }

@@ -39,7 +39,7 @@ export function chooseOrders(
   graph: Graph,
   nodes: readonly Node[],
   layouts: readonly (View | null)[],
-): ReadonlyMap<Node, Order> {
+): Map<Node, Order> {
   const orders = new Map<Node, Order>()
   const note = (node: Node, order: Order | undefined): void => {
     if (order !== undefined && !isRising(order)) orders.set(node, order)
