@@ -47,8 +47,8 @@ describe('plotNetwork', () => {
     expect(source).toContain('label="Pooling\\nmax, 2x2/2x2" fillcolor="#80b1d3"')
     expect(source).toContain('label=lenet_batchnorm0_fwd fillcolor="#bebada"')
     expect(source).toContain('label=lenet_flatten0_flatten0 fillcolor="#fdb462"')
-    expect(source).toContain('lenet_conv0_fwd -> data [arrowtail=open dir=back label=1x28x28]')
-    expect(source).toContain('label=6x14x14')
+    expect(source).toContain('lenet_conv0_fwd -> data [arrowtail=open dir=back label="1x28x28"]')
+    expect(source).toContain('label="6x14x14"')
   })
 
   it('shows weights when asked to, dtypes too, and takes other attributes', () => {
