@@ -71,7 +71,7 @@ struct Shape {
       if (!(spec[i] >= 0 && spec[i] < 0x1p40) || spec[i] != std::floor(spec[i])) return false;
       f[i] = static_cast<int64_t>(spec[i]);
     }
-    if (f[0] > sideW || f[1] < 1 || f[1] > axesMost || f[6] > 1) return false;
+    if (f[0] > sideY || f[1] < 1 || f[1] > axesMost || f[6] > 1) return false;
     result = static_cast<int>(f[0]);
     axes = static_cast<int>(f[1]);
     batch = f[2];

@@ -2,7 +2,7 @@
 
 import { itemSize } from '../../base/dtype.ts'
 import { rowMajor, sizeOf } from '../../base/shape.ts'
-import { acc, binary, constant, type Expr, load } from '../../prim/expr.ts'
+import { acc, binary, compare, constant, type Expr, load, param, select } from '../../prim/expr.ts'
 import type { Kernel, Operand } from '../../prim/kernel.ts'
 import { type PoolKernel, reach } from '../../prim/window.ts'
 import type { Compiled } from '../backend.ts'
@@ -127,8 +127,10 @@ export function compilePool(host: PoolHost, kernel: PoolKernel): Compiled {
       best.run([x.prepare(at[0]!, scratch), v.prepare(at[1]!, scratch + first), at[2]!], []),
     )
   }
+  // Every element of the window in turn: what stands there gets v where it is the largest.
+  const roomy = x.bytes === 0
   const shape = [...lines, ...size.map((n, d) => Math.max(n, sizes.x[d]! + pad[d]!))]
-  const strides = rowMajor(shape)
+  const place: Operand = roomy ? line(output) : { dtype, strides: rowMajor(shape), offset: 0 }
   const positions: Operand = { dtype: 'int32', strides: rowMajor([...lines, ...y]), offset: 0 }
   const find = host.compile({
     kind: 'loop',
@@ -140,38 +142,62 @@ export function compilePool(host: PoolHost, kernel: PoolKernel): Compiled {
     reduce: ['argmax'],
     epilogue: [acc(0, 'int32')],
   })
+  const all = roomy ? [...lines, ...sizes.x] : shape
   const zero = host.compile({
     kind: 'loop',
-    dims: [sizeOf(shape)],
-    parallel: 1,
+    dims: all,
+    parallel: all.length,
     inputs: [],
-    outputs: [{ dtype, strides: [1], offset: 0 }],
+    outputs: [place],
     body: [constant(0, dtype)],
     reduce: [],
     epilogue: [],
   })
-  const scatter = host.compile({
-    kind: 'scatter',
+  const target: Operand = { ...place, strides: windows(place.strides).slice(0, parallel) }
+  const chosen = compare('eq', load(1, 'int32'), param(0, 'int32'))
+  const add = host.compile({
+    kind: 'loop',
     dims: [...lines, ...y],
-    inputs: [positions, line(inputs[1]!)],
-    output: { dtype, strides: windows(strides).slice(0, parallel), offset: 0 },
-    at: [{ index: displacement(strides, load(0, 'int32')), size: extent(strides), stride: 1 }],
-    value: load(1, dtype),
-    op: 'add',
+    parallel,
+    inputs: [target, positions, line(inputs[1]!)],
+    outputs: [target],
+    body: [binary('add', load(0, dtype), select(chosen, load(2, dtype), constant(0, dtype)))],
+    reduce: [],
+    epilogue: [],
   })
-  const interior = pad.reduce((sum, p, d) => sum + p * strides[rank + d]!, 0)
-  const copy = copyLoop(
-    compile,
-    [...lines, ...sizes.x],
-    { dtype, strides, offset: interior },
-    line(output),
-  )
+  const shifts = offsets(window, dilate, place.strides.slice(rank)).map((by) => by * bytes)
+  const interior = pad.reduce((sum, p, d) => sum + p * place.strides[rank + d]!, 0)
+  const copy = roomy
+    ? null
+    : copyLoop(
+        compile,
+        [...lines, ...sizes.x],
+        { dtype, strides: place.strides, offset: interior },
+        line(output),
+      )
   const [first, second] = [align(x.bytes), align(4 * sizeOf([...lines, ...y]))]
-  return each(first + second + sizeOf(shape) * bytes, (at, scratch) => {
-    const [where, sums] = [scratch + first, scratch + first + second]
+  return each(first + second + (roomy ? 0 : sizeOf(shape) * bytes), (at, scratch) => {
+    const where = scratch + first
+    const sums = roomy ? at[2]! : where + second
     find.run([x.prepare(at[0]!, scratch), where], [])
     zero.run([sums], [])
-    scatter.run([where, at[1]!, sums], [])
-    copy.run([sums, at[2]!], [])
+    shifts.forEach((by, k) => {
+      add.run([sums + by, where, at[1]!, sums + by], [k])
+    })
+    copy?.run([sums, at[2]!], [])
   })
+}
+
+/** How far each element of a window lies from its first one, in row-major order. */
+function offsets(
+  window: readonly number[],
+  dilate: readonly number[],
+  strides: readonly number[],
+): number[] {
+  let found = [0]
+  window.forEach((size, d) => {
+    const steps = Array.from({ length: size }, (_, k) => k * dilate[d]! * strides[d]!)
+    found = found.flatMap((from) => steps.map((by) => from + by))
+  })
+  return found
 }
