@@ -85,6 +85,7 @@ export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
 export * from './sequence.ts'
+export { type RNNOptions, rnn, rnnParameterSize } from './rnn.ts'
 export {
   bilinearSampler,
   type CorrelationOptions,
