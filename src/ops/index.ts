@@ -16,6 +16,7 @@ export {
   deconvolution,
 } from './convolution.ts'
 export { smoothL1 } from './curves.ts'
+export { type CTCLossOptions, ctcLoss } from './ctc.ts'
 export * from './dense.ts'
 export * from './density.ts'
 export * from './elementary.ts'

@@ -16,6 +16,7 @@ import type { Row } from './row.ts'
 import { sampleRows } from './samples.ts'
 import { sequenceRows } from './sequence.ts'
 import { singleUpdateRows } from './singleUpdate.ts'
+import { sequenceRows } from './sequences.ts'
 import { sortingRows } from './sorting.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
@@ -41,4 +42,5 @@ export const rows: readonly Row[] = [
   ...multiUpdateRows,
   ...normalizationRows,
   ...networkRows,
+  ...sequenceRows,
 ]

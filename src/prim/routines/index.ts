@@ -3,6 +3,7 @@
 import type { DType, TypedArray } from '../../base/dtype.ts'
 import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
 import { inRange } from './check.ts'
+import { ctc } from './ctc.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import type { Elements, Routine } from './routine.ts'
 import { categorical, sample } from './sample.ts'
@@ -22,6 +23,7 @@ export const routines = {
   inRange,
   sample,
   categorical,
+  ctc,
 } satisfies Record<string, Routine>
 
 /** The name of a routine. */
