@@ -3,7 +3,7 @@
 import { type Expr, operands, rewrite, someNode } from '../../prim/expr.ts'
 import { epilogueInPlace, type Operand } from '../../prim/kernel.ts'
 import { type ConvKernel, type ConvSide, convGiven, convShape } from '../../prim/window.ts'
-import type { Compiled } from '../backend.ts'
+import type { Code, Compiled } from '../backend.ts'
 import type { NativeBridge } from './bridge.ts'
 
 /** Convolutions of fewer products run faster without the way into native code. */
@@ -23,7 +23,11 @@ const sideStrides = ({ strides }: Operand, axes: number): number[] => [
 ]
 
 /** The description of a convolution for the bridge; see `ConvField`. */
-function describe(kernel: ConvKernel, sides: Record<ConvSide, Operand>, bias: boolean) {
+function describe(
+  kernel: ConvKernel,
+  sides: Record<ConvSide, Operand>,
+  bias: boolean,
+): Float64Array<ArrayBuffer> {
   const { result, sizes } = kernel
   const { batch, groups, inner, outer, x, window, y, stride, dilate, pad } = sizes
   const axes = x.length
@@ -103,8 +107,10 @@ export function claimConv(
   const [first, second] = convGiven(result)
   const sides = { [result]: output, [first]: lhs, [second]: rhs } as Record<ConvSide, Operand>
   const part = { ...kernel, sizes: { ...sizes, batch: piece } }
-  const handle = bridge.convCreate(describe(part, sides, bias >= 0))
+  const spec = describe(part, sides, bias >= 0)
+  const handle = bridge.convCreate(spec)
   if (handle < 0) return null
+  const code: Code = { kind: 'native', name: 'conv', bytes: new Uint8Array(spec.buffer) }
   const after = rest === null ? null : wasm.compile(epilogueInPlace({ ...part, epilogue: rest }))
   const last = inputs.length + 2
   const places: Record<ConvSide, number> = { x: 0, w: 0, y: 0 }
@@ -117,17 +123,29 @@ export function claimConv(
   const steps = { x: step('x'), w: 0, y: step('y') }
   const extraSteps = inputs.map((o) => 4 * piece * o.strides[0]!)
   const biasOffset = bias < 0 ? 0 : 4 * inputs[bias]!.offset
+  /** The numbers of the bridge's call for a piece. */
+  const call = (addresses: readonly number[], i: number) => {
+    const at = (side: ConvSide): number =>
+      addresses[places[side]]! + offsets[side] + i * steps[side]
+    const extra = bias < 0 ? 0 : addresses[bias + 2]! + biasOffset
+    return [at('x'), at('w'), at('y'), extra, i > 0 ? 1 : 0] as const
+  }
+  /** The addresses of the epilogue of a piece. */
+  const rests = (addresses: readonly number[], i: number): number[] => {
+    const out = addresses[last]! + i * steps[result]
+    return [out, ...inputs.map((_, k) => addresses[k + 2]! + i * extraSteps[k]!), out]
+  }
   const compiled: Compiled = {
     run(addresses, params) {
-      const at = (side: ConvSide, i: number): number =>
-        addresses[places[side]]! + offsets[side] + i * steps[side]
-      const extra = bias < 0 ? 0 : addresses[bias + 2]! + biasOffset
       for (let i = 0; i < count; i++) {
-        bridge.convRun(handle, at('x', i), at('w', i), at('y', i), extra, i > 0 ? 1 : 0)
-        if (after === null) continue
-        const out = addresses[last]! + i * steps[result]
-        const more = inputs.map((_, k) => addresses[k + 2]! + i * extraSteps[k]!)
-        after.run([out, ...more, out], params)
+        bridge.convRun(handle, ...call(addresses, i))
+        after?.run(rests(addresses, i), params)
+      }
+    },
+    send(sink, addresses, params) {
+      for (let i = 0; i < count; i++) {
+        sink.call(code, call(addresses, i))
+        after?.send?.(sink, rests(addresses, i), params)
       }
     },
   }
