@@ -298,9 +298,15 @@ export class Block extends Callable {
     for (const parameter of this.params.values()) parameter.finishDeferredInit()
   }
 
+  /** The name in files of a parameter of the block's own. */
+  protected structuralName(name: string): string {
+    return snakeCase(name)
+  }
+
   /** Parameters by where they are, `features.0.weight`: the names in files, which do not depend on prefixes. */
   #structural(prefix: string, into: Map<string, Parameter>): Map<string, Parameter> {
-    for (const [name, parameter] of this.regParams) into.set(prefix + snakeCase(name), parameter)
+    for (const [name, parameter] of this.regParams)
+      into.set(prefix + this.structuralName(name), parameter)
     for (const [name, child] of this.children)
       child.#structural(`${prefix}${snakeCase(name)}.`, into)
     return into

@@ -36,7 +36,7 @@ export type RNNOptions = Given<typeof rnnAttrs>
 type RNNValues = Values<typeof rnnAttrs>
 
 /** The matrices and biases of one layer in one direction. */
-interface Weights {
+export interface Weights {
   readonly i2h: Tensor
   readonly h2h: Tensor
   readonly h2r: Tensor | null
@@ -154,8 +154,9 @@ function runLayers(
   inputs: readonly (Tensor | null | undefined)[],
   attrs: RNNValues,
   between: (x: Tensor, layer: number) => Tensor,
+  given?: readonly Weights[],
 ): Tensor[] {
-  const [data, parameters, state] = inputs as readonly [Tensor, Tensor, Tensor]
+  const [data, parameters, state] = inputs as readonly [Tensor, Tensor | null, Tensor]
   const { mode, numLayers, bidirectional, stateSize, projectionSize, useSequenceLength } = attrs
   const lstm = mode === 'lstm'
   const cells = lstm ? inputs[3] : null
@@ -175,8 +176,8 @@ function runLayers(
     if (x.dtype !== data.dtype) fail(where, `${name} is ${x.dtype}: it must be ${data.dtype}`)
     return x
   }
-  if (parameters.dtype !== data.dtype)
-    fail(where, `parameters are ${parameters.dtype}: they must be ${data.dtype}`)
+  const { dtype } = given === undefined ? parameters! : given[0]!.i2h
+  if (dtype !== data.dtype) fail(where, `parameters are ${dtype}: they must be ${data.dtype}`)
   check('state', state, projectionSize ?? stateSize)
   if (lstm) check('state_cell', cells, stateSize)
   if (useSequenceLength && (!lengths || lengths.size !== batch))
@@ -184,7 +185,7 @@ function runLayers(
   const limits = lengths ? castTo(reshapeTo(lengths, [batch]), 'int32') : null
   const { lstmStateClipMin, lstmStateClipMax } = attrs
   const clipped = lstm && (lstmStateClipMin !== null || lstmStateClipMax !== null)
-  const weights = unpack(where, parameters, inputSize, attrs)
+  const weights = given ?? unpack(where, parameters!, inputSize, attrs)
   let x = data
   const ends: LayerRun[] = []
   for (let layer = 0; layer < numLayers; layer++) {
@@ -282,12 +283,37 @@ export function rnn<T extends Tensor>(
 ): T | T[] {
   const inputs = [data, parameters, state, stateCell, sequenceLength]
   // A symbol gets one node; elsewhere each layer is an operator, whose steps are kept for its gradient.
-  const { bound } = rnnOp.bind({ ...attrs, training: frame.training })
   const results =
     data instanceof Sym && !frame.tracing
       ? applyAll<Tensor>(rnnOp as never, inputs, attrs)
-      : runLayers('RNN', inputs, bound.attrs as unknown as RNNValues, (x) =>
-          attrs.p ? dropout(x, { p: attrs.p }) : x,
-        )
+      : runLayers('RNN', inputs, checked(attrs), dropping(attrs))
   return (attrs.stateOutputs ? results : results[0]) as T | T[]
+}
+
+const checked = (attrs: RNNOptions): RNNValues =>
+  rnnOp.bind({ ...attrs, training: frame.training }).bound.attrs as unknown as RNNValues
+
+const dropping =
+  ({ p }: RNNOptions) =>
+  (x: Tensor): Tensor =>
+    p ? dropout(x, { p }) : x
+
+/** As `rnn` with the states as results, its parameters given apart: what the layers of Gluon hold. */
+export function rnnOf(
+  data: Tensor,
+  weights: readonly Weights[],
+  state: Tensor,
+  stateCell: Tensor | null,
+  attrs: RNNOptions,
+): Tensor[] {
+  const options = { ...attrs, stateOutputs: true }
+  if (!(data instanceof Sym) || frame.tracing) {
+    const inputs = [data, null, state, stateCell]
+    return runLayers('RNN', inputs, checked(options), dropping(options), weights)
+  }
+  const flat = (t: Tensor): Tensor => reshapeTo(t, [t.size])
+  const matrices = weights.flatMap((w) => [w.i2h, w.h2h, ...(w.h2r ? [w.h2r] : [])])
+  const biases = weights.flatMap((w) => [w.i2hBias, w.h2hBias])
+  const packed = concat(...[...matrices, ...biases].map(flat), { dim: 0 })
+  return applyAll<Tensor>(rnnOp as never, [data, packed, state, stateCell], options)
 }
