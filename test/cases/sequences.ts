@@ -215,13 +215,6 @@ export const sequenceRows: readonly Row[] = [
         },
         [labelled([2], 2, 3)],
       ),
-      network(
-        3,
-        2,
-        2,
-        { mode: 'gru', stateSize: 2, numLayers: 1, useSequenceLength: true, stateOutputs: true },
-        [labelled([2], 1, 3)],
-      ),
     ],
     formula: rnn,
   }),
