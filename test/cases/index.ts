@@ -11,6 +11,7 @@ import { multiUpdateRows } from './multiUpdate.ts'
 import { placesRows } from './places.ts'
 import { networkRows } from './network.ts'
 import { normalizationRows } from './normalization.ts'
+import { recurrentRows } from './recurrent.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { sampleRows } from './samples.ts'
@@ -43,5 +44,5 @@ export const rows: readonly Row[] = [
   ...multiUpdateRows,
   ...normalizationRows,
   ...networkRows,
-  ...sequenceRows,
+  ...recurrentRows,
 ]

@@ -170,7 +170,7 @@ const labelled = (shape: readonly number[], ...values: number[]) => ({
   dtype: 'int32' as const,
 })
 
-export const sequenceRows: readonly Row[] = [
+export const recurrentRows: readonly Row[] = [
   row<Rnn>({
     op: 'RNN',
     domain: between(-0.9, 1.1),
