@@ -15,8 +15,8 @@ export {
   type DeconvolutionOptions,
   deconvolution,
 } from './convolution.ts'
-export { smoothL1 } from './curves.ts'
 export { type CTCLossOptions, ctcLoss } from './ctc.ts'
+export { smoothL1 } from './curves.ts'
 export * from './dense.ts'
 export * from './density.ts'
 export * from './elementary.ts'
@@ -55,14 +55,6 @@ export {
   swapaxes,
   transpose,
 } from './movement.ts'
-export * from './padding.ts'
-export {
-  fillElement0index,
-  gatherNd,
-  ravelMultiIndex,
-  scatterNd,
-  unravelIndex,
-} from './places.ts'
 export {
   type GroupNormOptions,
   groupNorm,
@@ -81,11 +73,18 @@ export {
   softmaxOutput,
   svmOutput,
 } from './outputs.ts'
+export * from './padding.ts'
+export {
+  fillElement0index,
+  gatherNd,
+  ravelMultiIndex,
+  scatterNd,
+  unravelIndex,
+} from './places.ts'
 export { type PoolingOptions, pooling, poolingV1 } from './pooling.ts'
 export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
-export * from './sequence.ts'
 export { type RNNOptions, rnn, rnnParameterSize } from './rnn.ts'
 export {
   bilinearSampler,
@@ -96,6 +95,7 @@ export {
   type UpSamplingOptions,
   upSampling,
 } from './sampling.ts'
+export * from './sequence.ts'
 export * from './slicing.ts'
 export * from './softmax.ts'
 export { argsort, sort, topk } from './sorting.ts'
