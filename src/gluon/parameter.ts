@@ -255,10 +255,13 @@ export class Parameter {
     })
   }
 
-  /** One copy of `data` on each context. */
+  /** `data` on each context; where it is already it shares its memory until somebody writes. */
   #fill(data: NDArray, contexts: readonly Context[]): void {
     this.#copies = new Map()
-    for (const ctx of contexts) this.#put(ctx, data.copyTo(ctx))
+    for (const ctx of contexts) {
+      const shared = ctx === data.context && data.layout.dense
+      this.#put(ctx, shared ? data.detach() : data.copyTo(ctx))
+    }
     this.#data = this.#copies.get(contexts[0]!)!
   }
 

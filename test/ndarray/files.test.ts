@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { cpu, gluon, init, type NDArray, nd } from '../../src/node.ts'
+import { cpu, gluon, init, type NDArray, nd, runtime } from '../../src/node.ts'
 import { goldenPath } from '../golden/npy.ts'
 
 const read = (name: string): Uint8Array => readFileSync(goldenPath(name))
@@ -91,6 +91,34 @@ describe('save and load', () => {
     await params.save(file)
     await params.load(file)
     expect(await second(x).asArray()).toEqual(await first(x).asArray())
+  })
+
+  it('loads parameters without a second copy of them', async () => {
+    const file = join(folder, 'large.safetensors')
+    const make = (): gluon.nn.Dense => {
+      const layer = new gluon.nn.Dense(1024, { inUnits: 1024 })
+      for (const p of layer.collectParams().values()) p.gradReq = 'null'
+      return layer
+    }
+    const first = make()
+    first.initialize(new init.Uniform())
+    await first.saveParameters(file)
+    const layer = make()
+    const before = runtime.memory().live
+    await layer.loadParameters(file)
+    expect(runtime.memory().live - before).toBeLessThan(1.2 * 4 * 1024 * 1024)
+    const difference = layer.weight.data().sub(first.weight.data()).abs()
+    expect(await difference.max().asScalar()).toBe(0)
+  })
+
+  it('keeps parameters apart from the arrays they were loaded from', async () => {
+    const layer = new gluon.nn.Dense(2, { inUnits: 1 })
+    const arrays = { weight: nd.ones([2, 1]), bias: nd.zeros([2]) }
+    layer.collectParams().loadDict(arrays, { restorePrefix: layer.prefix })
+    arrays.weight.set(5, 0)
+    expect(await layer.weight.data().asArray()).toEqual([[1], [1]])
+    layer.weight.data().set(7, 1)
+    expect(await arrays.weight.asArray()).toEqual([[5], [1]])
   })
 
   it('reads column-major and big-endian arrays as any others', async () => {
