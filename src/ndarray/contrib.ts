@@ -9,6 +9,8 @@ import { positionsOf } from './indexing.ts'
 import type { NDArray } from './ndarray.ts'
 
 export * from '../ops/contrib.ts'
+export { cond, foreach, whileLoop } from './controlFlow.ts'
+export { randZipfian } from './random.ts'
 
 /**
  * The slices of an axis (0 by default) where the index is not 0. How many there are is known only by reading the index, so

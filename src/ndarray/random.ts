@@ -308,3 +308,35 @@ export function shuffle(data: NDArray): NDArray {
   if (data.ndim === 0) fail('shuffle', 'data is a scalar: it needs at least one axis')
   return withFrame({ context: data.context }, () => shuffled(data))
 }
+
+/**
+ * Candidates from a log-uniform distribution over 0 … rangeMax - 1, with how often the true and the drawn classes are to be
+ * expected among them: an array of three arrays.
+ *
+ * `P(k) = ln((k + 2)/(k + 1)) / ln(rangeMax + 1)`; `(m,) -> (n,) int64, (m,) float64, (n,) float64`.
+ * @throws MXNetError when rangeMax is below 1.
+ * @example
+ * nd.contrib.randZipfian(nd.array([3]), 4, 5).map((x) => x.shape) // => [[4], [1], [4]]
+ * @see MXNet `mx.nd.contrib.rand_zipfian`
+ */
+export function randZipfian(
+  trueClasses: NDArray,
+  numSampled: number,
+  rangeMax: number,
+  options: { readonly ctx?: Context } = {},
+): NDArray[] {
+  if (!(rangeMax >= 1)) fail('rand_zipfian', `rangeMax is ${rangeMax}: it must be at least 1`)
+  const ctx = options.ctx ?? trueClasses.context
+  const logRange = Math.log(rangeMax + 1)
+  const drawn = uniform(0, logRange, { shape: [numSampled], dtype: 'float64', ctx })
+  const sampled = drawn.exp().sub(1).astype('int64').mod(rangeMax)
+  const expected = (classes: NDArray): NDArray => {
+    const k = classes.asInContext(ctx).astype('float64')
+    return k
+      .add(2)
+      .div(k.add(1))
+      .log()
+      .mul(numSampled / logRange)
+  }
+  return [sampled, expected(trueClasses), expected(sampled)]
+}

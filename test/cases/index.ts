@@ -1,6 +1,7 @@
 /** The operator table: one row for each registered operator. */
 
 import { binaryRows } from './binary.ts'
+import { contribRows } from './contrib.ts'
 import { creationRows } from './creation.ts'
 import { denseRows } from './dense.ts'
 import { imageRows } from './image.ts'
@@ -18,6 +19,7 @@ import { sampleRows } from './samples.ts'
 import { sequenceRows } from './sequence.ts'
 import { singleUpdateRows } from './singleUpdate.ts'
 import { sortingRows } from './sorting.ts'
+import { spatialRows } from './spatial.ts'
 import { unaryRows } from './unary.ts'
 import { updateRows } from './update.ts'
 import { windowRows } from './windows.ts'
@@ -32,6 +34,8 @@ export const rows: readonly Row[] = [
   ...creationRows,
   ...updateRows,
   ...sortingRows,
+  ...contribRows,
+  ...spatialRows,
   ...imageRows,
   ...sampleRows,
   ...sequenceRows,

@@ -2,9 +2,11 @@
 
 import type { DType, TypedArray } from '../../base/dtype.ts'
 import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
+import { bipartite, multiboxDetection, multiboxTarget, nms } from './boxes.ts'
 import { inRange } from './check.ts'
 import { ctc } from './ctc.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
+import { roiAlign, roiAlignBack } from './roi.ts'
 import type { Elements, Routine } from './routine.ts'
 import { categorical, sample } from './sample.ts'
 import { scan } from './scan.ts'
@@ -24,6 +26,12 @@ export const routines = {
   sample,
   categorical,
   ctc,
+  nms,
+  bipartite,
+  multiboxTarget,
+  multiboxDetection,
+  roiAlign,
+  roiAlignBack,
 } satisfies Record<string, Routine>
 
 /** The name of a routine. */
