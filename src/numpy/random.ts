@@ -3,9 +3,8 @@
 import type { Context } from '../base/context.ts'
 import type { DType } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
-import { KeyStream } from '../base/random.ts'
-import { frame } from '../core/frame.ts'
 import { array } from '../ndarray/creation.ts'
+import { hostUniform } from '../ndarray/draws.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import * as nd from '../ndarray/random.ts'
 import * as ops from '../ops/index.ts'
@@ -82,13 +81,6 @@ export interface ChoiceOptions {
   readonly p?: readonly number[] | null
 }
 
-/** Uniform numbers in [0, 1) outside of arrays. */
-function host(): () => number {
-  const [key, stream] = frame.keys() as readonly [number, number]
-  const words = new KeyStream(key, stream)
-  return () => (words.next() >>> 0) / 2 ** 32
-}
-
 /** A position drawn by weights. */
 function byWeight(weights: readonly number[], next: () => number): number {
   const total = weights.reduce((a, b) => a + b, 0)
@@ -110,7 +102,7 @@ function positions(
   if (!replace && count > n)
     fail('choice', `${count} of ${n} elements cannot be drawn without replacement`)
   if (p === null && !replace) return Array.from(nd.permutation(n).subarray(0, count))
-  const next = host()
+  const next = hostUniform()
   const weights = p === null ? new Array<number>(n).fill(1) : [...p]
   return Array.from({ length: count }, () => {
     const at = byWeight(weights, next)
@@ -154,7 +146,7 @@ export function multinomial(n: number, pvals: readonly number[], size: Size = nu
   if (sum > 1 + 1e-6) fail('multinomial', `pvals sum to ${sum}: they must sum to at most 1`)
   // What is missing from 1 belongs to the last outcome.
   const weights = pvals.map((p, i) => (i === pvals.length - 1 ? Math.max(0, p + 1 - sum) : p))
-  const next = host()
+  const next = hostUniform()
   const rows = shape.reduce((x, y) => x * y, 1)
   const counts = new BigInt64Array(rows * weights.length)
   for (let row = 0; row < rows; row++) {
