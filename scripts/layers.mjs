@@ -41,6 +41,7 @@ export const arrows = {
   gluon: [...training, 'symbol', 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
   // Checks of operators and blocks compare them from outside.
   testUtils: training,
+  callback: ['base', 'metric'],
   viz: everyone,
   profiler: everyone,
   runtime: [...everyone, 'backend/backend.ts'],

@@ -1,4 +1,4 @@
-/** `gluon.utils`: sharing a batch among contexts, and limiting gradients. */
+/** `gluon.utils`: sharing a batch among contexts, limiting gradients, and files from the network. */
 
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
@@ -10,6 +10,8 @@ import { add, divide, minimum } from '../ops/binary.ts'
 import { sum } from '../ops/reduce.ts'
 import { sliceAxis } from '../ops/slicing.ts'
 import { sqrt, square } from '../ops/unary.ts'
+
+export { checkSha1, type DownloadOptions, download } from './download.ts'
 
 /** Options of `splitData` and `splitAndLoad`. */
 export interface SplitOptions {
