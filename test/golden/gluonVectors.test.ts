@@ -137,7 +137,7 @@ describe("MXNet's recorded Gluon", () => {
       const make = (x: Recorded): NDArray =>
         put({ shape: x.shape, data: x.data.map(Number) }, x.dtype, context)
 
-      it.each(ofKind('loss').filter(([, c]) => c.class in losses))('%s', (_id, c) => {
+      it.each(ofKind('loss'))('%s', (_id, c) => {
         const loss = new (classIn<LossCall>(losses, c.class))(options(c.params))
         const arrays = new Map(c.inputs!.map((x) => [x.name!, make(x)]))
         c.inputs!.forEach((x, i) => {

@@ -30,3 +30,4 @@ export {
   PoissonNLLLoss,
   type PoissonOptions,
 } from './regression.ts'
+export { CTCLoss, type CTCOptions } from './sequence.ts'
