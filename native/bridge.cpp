@@ -137,6 +137,7 @@ NAPI_MODULE_INIT() {
       {"versions", versions},         {"attach", attach},
       {"matmulCreate", matmulCreate}, {"matmulRun", matmulRun},
       {"matmulFree", matmulFree},     {"setPendingCounter", setPendingCounter},
+      {"softmaxRun", softmaxRun},
       {"watch", watch},               {"forget", forget},
       {"drain", drain},               {"copy", copy},
       {"fill", fill},                 {"convCreate", convCreate},

@@ -165,6 +165,9 @@ napi_value convRun(napi_env env, napi_callback_info info);
 napi_value convFree(napi_env env, napi_callback_info info);
 void freeConvs(Bridge& bridge);
 
+// softmax.cpp
+napi_value softmaxRun(napi_env env, napi_callback_info info);
+
 // reaper.cpp
 napi_value setPendingCounter(napi_env env, napi_callback_info info);
 napi_value watch(napi_env env, napi_callback_info info);

@@ -20,7 +20,10 @@ const bridge = start.bridge === null ? null : loadBridge(start.bridge)
 
 runThread(start, (kind, name, bytes): Ready => {
   if (kind !== 'native') return instantiate(start.memory, kind, name, bytes)
-  const handle = bridge![`${name}Create`]!(new Float64Array(bytes.buffer))
+  // What takes all it needs as numbers of the call has nothing to prepare.
+  const create = bridge![`${name}Create`]
+  if (create === undefined) return bridge![`${name}Run`]!
+  const handle = create(new Float64Array(bytes.buffer))
   if (handle < 0) throw new Error(`the bridge does not take this ${name} on a thread`)
   const run = bridge![`${name}Run`]!
   return (...args) => run(handle, ...args)

@@ -205,8 +205,8 @@ function inPlacePairs(fused: Fused): Set<string> {
   return pairs
 }
 
-const outputCount = (step: Step): number =>
-  step.kernel.kind === 'loop' ? step.kernel.outputs.length : 1
+const outputCount = ({ kernel }: Step): number =>
+  kernel.kind === 'loop' || kernel.kind === 'sequence' ? kernel.outputs.length : 1
 
 /** Whether a map reads one buffer exactly where it writes another. */
 function samePlaces({ kernel, buffers }: Step, read: number, written: number): boolean {
@@ -223,6 +223,10 @@ const displaced = (root: Expr): boolean => someNode(root, (e) => e.kind === 'loa
 
 function kernelName(kernel: Kernel): string {
   if (kernel.kind === 'contract') return `contract ${kernel.b}x${kernel.m}x${kernel.n}x${kernel.k}`
+  if (kernel.kind === 'sequence') {
+    const loops = kernel.loops.map(({ kernel: k }) => k.reduce.join() || 'map')
+    return `rows ${kernel.outer} ${loops.join(' ')}`
+  }
   if (kernel.kind === 'call') return `call ${kernel.routine}`
   if (kernel.kind === 'conv') {
     const { batch, groups, inner, outer, window, y } = kernel.sizes

@@ -88,8 +88,11 @@ function normalized(
   const e = pointwise([visible, keeping(visible, 'max', axis)], ([v, top]) =>
     unary('exp', sub(v!, top!)),
   )
-  const total = keeping(e, 'sum', axis)
-  const y = pointwise([e, total], ([v, s]) => binary('div', v!, s!))
+  // One division a line, not one an element.
+  const share = pointwise([keeping(e, 'sum', axis)], ([s]) =>
+    binary('div', constant(1, s!.dtype), s!),
+  )
+  const y = pointwise([e, share], ([v, s]) => mul(v!, s!))
   return open ? pointwise([open, y], ([m, v]) => select(m!, v!, constant(0, v!.dtype))) : y
 }
 

@@ -46,6 +46,8 @@ export function kernelCost(kernel: Kernel, speed: Speed): number {
       const { lines, window, y } = kernel.sizes
       return sizeOf(lines) * sizeOf(window) * sizeOf(y) * 0.2
     }
+    case 'sequence':
+      return kernel.loops.reduce((sum, loop) => sum + kernelCost(loop.kernel, speed), 0)
     case 'call':
       return kernelOperands(kernel).reduce((sum, o) => sum + (o as Block).size, 0) * 20
     default:

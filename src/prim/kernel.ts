@@ -3,6 +3,7 @@
 import type { DType } from '../base/dtype.ts'
 import { binary, type Expr, linearize, load, renameInputs, rewrite } from './expr.ts'
 import type { RoutineName } from './routines/index.ts'
+import type { SequenceKernel } from './sequence.ts'
 import { type ConvKernel, convShape, type PoolKernel } from './window.ts'
 
 /** A limit on where an operand may be read: outside lo ≤ coordinate of `dim` < hi the value is 0. */
@@ -108,11 +109,13 @@ export type Kernel =
   | CallKernel
   | ConvKernel
   | PoolKernel
+  | SequenceKernel
 
 /** The operands of a kernel in the order in which their buffers are given at launch, the outputs last. */
 export function kernelOperands(kernel: Kernel): readonly Operand[] {
   switch (kernel.kind) {
     case 'loop':
+    case 'sequence':
       return [...kernel.inputs, ...kernel.outputs]
     case 'contract':
     case 'conv':
@@ -154,6 +157,10 @@ export function kernelKey(kernel: Kernel): string {
     case 'conv': {
       const { dtype, result, sizes, epilogue } = kernel
       return `conv ${result} ${dtype} ${JSON.stringify(sizes)} ${operands} ${linearize([epilogue]).key}`
+    }
+    case 'sequence': {
+      const loops = kernel.loops.map((l) => `${l.operands.join()}:${kernelKey(l.kernel)}`)
+      return `sequence ${kernel.outer}/${kernel.block} ${operands} ${loops.join(' then ')}`
     }
     case 'pool':
       return `pool ${kernel.mode} ${kernel.dtype} ${JSON.stringify(kernel.sizes)} ${operands}`

@@ -2,6 +2,7 @@
 
 import { binary, constant, type Expr, index, rewrite, someNode } from './expr.ts'
 import type { ContractKernel, Kernel, LoopKernel, Operand } from './kernel.ts'
+import { firstPlaces, type SequenceKernel } from './sequence.ts'
 import type { ConvKernel, PoolKernel } from './window.ts'
 
 /** A stretch of a dimension. */
@@ -153,6 +154,23 @@ function slicePool(kernel: PoolKernel, parts: number): readonly PoolKernel[] {
   }))
 }
 
+function sliceSequence(kernel: SequenceKernel, parts: number): readonly SequenceKernel[] {
+  const ranges = stretches(kernel.outer, parts, 1)
+  if (ranges.length < 2) return [kernel]
+  return ranges.map((range) => ({
+    ...kernel,
+    outer: range.end - range.begin,
+    loops: kernel.loops.map(({ kernel: loop, operands }) => ({
+      operands,
+      kernel: {
+        ...firstPlaces(loop, range.end - range.begin),
+        inputs: loop.inputs.map((o) => moved(o, 0, range)),
+        outputs: loop.outputs.map((o) => moved(o, 0, range)),
+      },
+    })),
+  }))
+}
+
 /**
  * Kernels that together do what `kernel` does, in any order or at the same time: at most `parts`, fewer where there is
  * less to cut, the kernel alone where it cannot be cut. Every element is computed from the same operands; sums may be
@@ -168,6 +186,8 @@ export function sliceKernel(kernel: Kernel, parts: number): readonly Kernel[] {
       return sliceConv(kernel, parts)
     case 'pool':
       return slicePool(kernel, parts)
+    case 'sequence':
+      return sliceSequence(kernel, parts)
     case 'scatter':
     case 'call':
       return [kernel]

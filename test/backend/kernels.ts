@@ -133,6 +133,8 @@ function kernelExprs(kernel: Kernel): readonly Expr[] {
     case 'call':
     case 'pool':
       return []
+    case 'sequence':
+      return kernel.loops.flatMap((loop) => kernelExprs(loop.kernel))
     case 'scatter':
       return [kernel.value, ...kernel.at.map((a) => a.index)]
     default:

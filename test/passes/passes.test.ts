@@ -81,9 +81,10 @@ describe('lowering', () => {
       %3 = map(%in0, %2) l0:0;l1:0;sub(0,1):0;exp(2):0>3;[2,3];False; : float32 (2, 3)
       %4 = reduce(%3) sum;[1]; : float32 (2,)
       %5 = view(%4) {"kind":"reshape","shape":[2,1]}; : float32 (2, 1)
-      %6 = view(%5) {"kind":"broadcast","shape":[2,3]}; : float32 (2, 3)
-      %7 = map(%3, %6) l0:0;l1:0;div(0,1):0>2;[2,3];False; : float32 (2, 3)
-      return %7"
+      %6 = map(%5) c1:0;l0:0;div(0,1):0>2;[2,1];False; : float32 (2, 1)
+      %7 = view(%6) {"kind":"broadcast","shape":[2,3]}; : float32 (2, 3)
+      %8 = map(%3, %7) l0:0;l1:0;mul(0,1):0>2;[2,3];False; : float32 (2, 3)
+      return %8"
     `)
     for (const node of topological(graph.outputs)) kindOf(node)
   })

@@ -3,9 +3,11 @@
 import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
 import { type ContractKernel, epilogueInPlace, type Kernel, kernelKey } from '../../prim/kernel.ts'
+import type { SequenceKernel } from '../../prim/sequence.ts'
 import type { Backend, Code, Compiled, Reaper } from '../backend.ts'
 import { maxBytes, type NativeBridge } from './bridge.ts'
 import { claimConv } from './conv.ts'
+import { matchSoftmax } from './softmax.ts'
 
 export type { NativeBridge }
 
@@ -125,6 +127,23 @@ export function createOneDnnBackend(
     return compiled
   }
 
+  function claimRows(kernel: SequenceKernel): Compiled | null {
+    const found = matchSoftmax(kernel)
+    if (found === null) return null
+    const code: Code = { kind: 'native', name: 'softmax', bytes: new Uint8Array(0) }
+    const { from, to, fromOffset, toOffset, rows, columns } = found
+    const call = (addresses: readonly number[]): [number, number, number, number] => [
+      addresses[from]! + fromOffset * 4,
+      addresses[to]! + toOffset * 4,
+      rows,
+      columns,
+    ]
+    return {
+      run: (addresses) => void bridge.softmaxRun(...call(addresses)),
+      send: (sink, addresses) => sink.call(code, call(addresses)),
+    }
+  }
+
   return {
     name: 'onednn',
     wasmMemory: wasm.wasmMemory,
@@ -144,6 +163,8 @@ export function createOneDnnBackend(
         const make = () => claimConv(kernel, wasm, bridge, convs) ?? wasm.compile(kernel)
         return cache.get(kernelKey(kernel), make)
       }
+      if (kernel.kind === 'sequence')
+        return cache.get(kernelKey(kernel), () => claimRows(kernel) ?? wasm.compile(kernel))
       return wasm.compile(kernel)
     },
   }

@@ -102,6 +102,9 @@ export interface NativeBridge {
   /** Gives a handle back; its number will be used again. */
   convFree(handle: number): void
 
+  /** Softmax of dense float32 rows on this thread; `to` may be `from`. Throws as `matmulRun` does. */
+  softmaxRun(from: number, to: number, rows: number, columns: number): number
+
   /** A u32 (multiple of 4) in the memory that always holds how many slots `drain` would give. */
   setPendingCounter(address: number): void
 

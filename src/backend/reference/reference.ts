@@ -7,6 +7,7 @@ import { compileContract } from './contract.ts'
 import { compileLoop } from './loop.ts'
 import { Memory } from './memory.ts'
 import { compileScatter } from './scatter.ts'
+import { compileSequence } from './sequence.ts'
 import { compileConv, compilePool } from './window.ts'
 
 /**
@@ -43,6 +44,8 @@ function compile(memory: Memory, kernel: Kernel): Compiled {
       return compileCall(memory, kernel)
     case 'conv':
       return compileConv(memory, kernel)
+    case 'sequence':
+      return compileSequence(memory, kernel)
     case 'pool':
       return compilePool(memory, kernel)
     default:

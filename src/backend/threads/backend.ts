@@ -62,7 +62,10 @@ export interface SharedBackend extends Backend {
 const handOverCost = 250_000
 /** Below this, a second thread comes too late to help. */
 const cutCost = 60_000
-/** Parts a loop is cut into for each thread, so that one that loses its core holds nobody up for long. */
+/**
+ * Parts a loop is cut into for each thread, so that one that loses its core holds nobody up for long. Other kernels have
+ * one part a thread: each part of a product packs its operands anew.
+ */
 const loopParts = 4
 /** Bytes in use from which on an allocation waits for work that will give blocks back. */
 const crowded = 2 ** 30
@@ -264,9 +267,7 @@ export class ThreadPool {
     let cutFor = 0
     const parts = (threads: number): readonly Compiled[] => {
       if (cost < this.#options.cut) return [whole]
-      // Each part of a product or convolution packs its operands anew: few of them.
-      const few = kernel.kind === 'contract' || kernel.kind === 'conv'
-      const count = few ? threads : threads * loopParts
+      const count = (kernel.kind === 'loop' ? loopParts : 1) * threads
       const made = sliceKernel(kernel, Math.min(count, maxParts)).map((k) => this.#inner.compile(k))
       return made.every((c) => c.send) ? made : [whole]
     }

@@ -21,6 +21,7 @@ import { type Nest, nodesOf, normalize } from './nest.ts'
 import { compilePool } from './pool.ts'
 import { Recording } from './recording.ts'
 import { neutral } from './reduce.ts'
+import { compileSequence } from './sequence.ts'
 
 /** Settings of the backend. */
 export interface WasmOptions {
@@ -168,6 +169,8 @@ class Device implements WasmBackend {
         return compileCall(this.#host, kernel)
       case 'conv':
         return compileConv(this.#host, this.#products, kernel)
+      case 'sequence':
+        return compileSequence((loop) => this.#loop(loop), kernel)
       case 'pool':
         return compilePool(this.#host, kernel)
       default:

@@ -48,6 +48,8 @@ interface Slot {
   readonly total: Local | undefined
   /** Second sums by unrolled vector, for columns. */
   readonly totals: Local[]
+  /** By unrolled vector: lanes that have met a NaN, where the comparison that is used passes over it. */
+  readonly nans: Local[]
 }
 
 class Reducer {
@@ -69,6 +71,7 @@ class Reducer {
       const narrow = (op === 'sum' || op === 'prod') && (dtype === 'uint8' || dtype === 'int8')
       const type = narrow ? 'int32' : dtype
       const second = op === 'sum' && kindOf(dtype) === 'f32'
+      const passing = (op === 'max' || op === 'min') && kindOf(dtype) === 'f32' && this.width === 4
       return {
         op,
         dtype,
@@ -78,6 +81,7 @@ class Reducer {
         at: positional ? many('int32') : [],
         total: second ? local(type) : undefined,
         totals: second && nest.form === 'columns' ? many(type) : [],
+        nans: passing ? Array.from({ length: unroll }, () => f.local('v128')) : [],
       }
     })
   }
@@ -102,6 +106,7 @@ class Reducer {
         set(s.type, neutral(s.op, s.dtype), s.best[u]!)
         if (s.positional) set('int32', 0, s.at[u]!)
         if (s.totals[u] !== undefined) set(s.type, 0, s.totals[u]!)
+        if (s.nans[u] !== undefined) set('int32', 0, s.nans[u]!)
       }
       if (s.total !== undefined) set(s.type, 0, s.total)
     }
@@ -129,8 +134,19 @@ class Reducer {
           emitOp(e, w, 'where', s.type, [mask, value, rest])
           f.set(value).free(rest)
         }
-        emitOp(e, w, combining[s.op], s.type, [best, value])
-        f.set(best).free(value)
+        const nan = s.nans[u]
+        if (nan !== undefined) {
+          // Three instructions, where the comparison that keeps NaN takes seven.
+          f.get(best)
+            .get(value)
+            .op(s.op === 'max' ? 'f32x4.pmax' : 'f32x4.pmin')
+            .set(best)
+          f.get(value).get(value).op('f32x4.ne').get(nan).op('v128.or').set(nan)
+        } else {
+          emitOp(e, w, combining[s.op], s.type, [best, value])
+          f.set(best)
+        }
+        f.free(value)
         return
       }
       // The first element wins whatever it is, so that a NaN there stays.
@@ -191,6 +207,14 @@ class Reducer {
     }
   }
 
+  /** Brings back the NaNs that were met: all bits set is one. */
+  settle(s: Slot): void {
+    s.nans.forEach((nan, u) => {
+      const best = s.best[u]!
+      this.frame.f.get(best).get(nan).op('v128.or').set(best)
+    })
+  }
+
   /** Folds the unrolled vectors of a slot into vector 0, pairwise. */
   #fold(s: Slot): void {
     for (let step = 1; step < this.unroll; step *= 2) {
@@ -207,6 +231,7 @@ class Reducer {
     const w = this.width
     const kind = kindOf(s.type)
     if (s.positional) return this.#finishPosition(s)
+    this.settle(s)
     const v = s.total ?? s.best[0]!
     if (s.total === undefined) this.#fold(s)
     const other = f.local(localType(kind, w))
@@ -369,6 +394,7 @@ export function emitColumns(frame: Frame): void {
         turn,
       )
       flush()
+      for (const s of reducer.slots) reducer.settle(s)
       for (let u = 0; u < vectors; u++) {
         reducer.slots.forEach((s, i) => {
           const value = s.positional ? s.at[u]! : (s.totals[u] ?? s.best[u]!)

@@ -6,6 +6,7 @@ import { fail, MXNetError } from '../../base/error.ts'
 import { param } from '../../prim/expr.ts'
 import { type CallKernel, type Kernel, kernelKey, type LoopKernel } from '../../prim/kernel.ts'
 import { runRoutine } from '../../prim/routines/index.ts'
+import type { SequenceKernel } from '../../prim/sequence.ts'
 import type { Backend, Compiled } from '../backend.ts'
 import { contractRoutine } from './contract.ts'
 import { type Counters, GpuDevice } from './device.ts'
@@ -172,12 +173,30 @@ class WebGpu implements WebGpuBackend {
   }
 
   compile(kernel: Kernel): Compiled {
-    return this.#routines.get(kernelKey(kernel), () =>
-      kernel.kind === 'call' ? this.#call(kernel) : this.#compiled(kernel),
-    )
+    return this.#routines.get(kernelKey(kernel), () => {
+      if (kernel.kind === 'call') return this.#call(kernel)
+      return kernel.kind === 'sequence' ? this.#sequence(kernel) : this.#compiled(kernel)
+    })
   }
 
-  #compiled(kernel: Exclude<Kernel, CallKernel>): Compiled {
+  /** Loops one after the other: blocks of rows would not stay in a cache here. */
+  #sequence({ loops }: SequenceKernel): Compiled {
+    const stages = loops.map(({ kernel, operands }) => ({
+      compiled: this.compile(kernel),
+      operands,
+    }))
+    return {
+      run: (addresses, params) => {
+        for (const { compiled, operands } of stages)
+          compiled.run(
+            operands.map((o) => addresses[o]!),
+            params,
+          )
+      },
+    }
+  }
+
+  #compiled(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Compiled {
     // Whether four lanes pay is known once the device is; what cannot be compiled must be said at once.
     let routine = this.#routine(kernel)
     let vectors = this.#vectors
@@ -202,7 +221,7 @@ class WebGpu implements WebGpuBackend {
     }
   }
 
-  #routine(kernel: Exclude<Kernel, CallKernel>): Routine {
+  #routine(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Routine {
     switch (kernel.kind) {
       case 'loop':
         return kernel.reduce.length > 0
