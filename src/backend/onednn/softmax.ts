@@ -64,9 +64,9 @@ export function matchSoftmax({ loops, spent }: SequenceKernel): SoftmaxClaim | n
       kernel.reduce.join() === reduce.join() &&
       kernel.epilogue.map(exprKey).join() === epilogue.map(exprKey).join() &&
       kernel.parallel === (reduce.length > 0 ? rows.length : dims.length)
-    return same && operands.length === roles.length && fit(kernel, operands, roles)
+    return same && operands.length === roles.length && agrees(kernel, operands, roles)
   })
-  function fit(kernel: LoopKernel, operands: readonly number[], roles: readonly string[]): boolean {
+  function agrees(kernel: LoopKernel, operands: readonly number[], roles: readonly string[]): boolean {
     return [...kernel.inputs, ...kernel.outputs].every((o, i) => {
       const role = roles[i]!
       const place = { operand: operands[i]!, offset: o.offset }
