@@ -29,6 +29,11 @@ export const cases: readonly Case[] = [
   { name: 'matmul64', title: 'product 64x784 by 784x64', flops: product(64, 784, 64) },
   { name: 'matmul64x64', title: 'product 64x64 by 64x64', flops: product(64, 64, 64) },
   { name: 'matmul1024', title: 'product 1024x1024 by 1024x1024', flops: product(1024, 1024, 1024) },
+  { name: 'chain', title: 'ten elementwise operators over 16 M floats', bytes: 2 * 4 * 2 ** 24 },
+  { name: 'softmax', title: 'softmax of 4096x1024 over rows', bytes: 2 * 4 * 2 ** 22 },
+  { name: 'layerNorm', title: 'layer normalization of 4096x1024', bytes: 2 * 4 * 2 ** 22 },
+  { name: 'sumRows', title: 'sums of the rows of 4096x1024', bytes: 4 * 2 ** 22 },
+  { name: 'sumColumns', title: 'sums of the columns of 4096x1024', bytes: 4 * 2 ** 22 },
   { name: 'add64', title: 'one add of 64 elements, in a chain' },
   { name: 'triad', title: 'a = b + 3 c over 64 MiB arrays', bytes: 3 * 4 * 2 ** 24 },
 ]

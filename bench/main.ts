@@ -8,10 +8,10 @@ import { cases } from './cases.ts'
 import { Child } from './child.ts'
 import { type CaseResult, type Effort, measure, type Running } from './measure.ts'
 import { ratios, times } from './report.ts'
-import { limit } from './systems/limit.ts'
+import { limit, limitThreads } from './systems/limit.ts'
 import { jaxEager, jaxJit, tfjs } from './systems/npmPeers.ts'
 import { ours as oursSystems } from './systems/ours.ts'
-import { pytorch } from './systems/pytorch.ts'
+import { pytorch, pytorchThreads } from './systems/pytorch.ts'
 import { root, type System } from './systems/system.ts'
 
 const usage = `npm run bench -- [options]
@@ -22,7 +22,8 @@ const usage = `npm run bench -- [options]
   --install          install the Debian packages of PyTorch
   --save             write bench/results/<date>-<revision>.json`
 
-const systems: readonly System[] = [...oursSystems, jaxJit, jaxEager, tfjs, pytorch, limit]
+const peers = [jaxJit, jaxEager, tfjs, pytorch, pytorchThreads]
+const systems: readonly System[] = [...oursSystems, ...peers, limit, limitThreads]
 
 const options = {
   only: { type: 'string' },

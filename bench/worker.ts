@@ -1,5 +1,6 @@
 // Our library behind the protocol of serve.ts; MXNET_BACKEND decides what it runs on, the argument how a step is written.
-import { autograd, cpu, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
+import { autograd, cpu, engine, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
+import { kernels } from './kernels.ts'
 import { checkSteps, corners, labels, numbers, type Served, serve, weights } from './serve.ts'
 
 const ctx = cpu()
@@ -84,11 +85,18 @@ function mlp(): Served {
   }
 }
 
-// Only the step differs between the modes.
+// Only the step differs between the modes; on several threads only what is large enough for them is of interest.
 const others = {
   matmul64: () => matmul(64, 784, 64),
   matmul64x64: () => matmul(64, 64, 64),
   matmul1024: () => matmul(1024, 1024, 1024),
   add64: add,
+  ...kernels,
 }
-await serve(runtime.describe(), mode === 'eager' ? { mlp, ...others } : { mlp })
+const { matmul1024 } = others
+const byMode: { readonly [mode: string]: Parameters<typeof serve>[1] } = {
+  eager: { mlp, ...others },
+  threads: { matmul1024, ...kernels },
+}
+const about = `${runtime.describe()}, ${engine.numThreads()} thread(s)`
+await serve(about, byMode[mode] ?? { mlp })

@@ -1,6 +1,7 @@
-// The physical limit: oneDNN's matmul in a C++ loop on one thread, behind the protocol of bench/serve.ts.
+// The physical limit: oneDNN's matmul and plain loops in C++, on so many threads as the argument says; protocol of bench/serve.ts.
 #include <dnnl.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -81,6 +83,18 @@ struct Step {
   }
 };
 
+int threads = 1;
+
+// Runs a loop over [0, size) on all threads; they are started anew, which costs some 50 microseconds.
+template <class F>
+void inParts(size_t size, F body) {
+  std::vector<std::thread> others;
+  for (int t = 1; t < threads; t++)
+    others.emplace_back(body, size * size_t(t) / size_t(threads), size * size_t(t + 1) / size_t(threads));
+  body(0, size / size_t(threads));
+  for (std::thread &t : others) t.join();
+}
+
 // a = b + s * c over three arrays that no cache holds.
 struct Triad {
   std::vector<float> a, b, c;
@@ -88,7 +102,22 @@ struct Triad {
   void run() {
     const float *__restrict y = b.data(), *__restrict z = c.data();
     float *__restrict x = a.data();
-    for (size_t i = 0, n = a.size(); i < n; i++) x[i] = y[i] + 3.0f * z[i];
+    inParts(a.size(), [=](size_t from, size_t to) {
+      for (size_t i = from; i < to; i++) x[i] = y[i] + 3.0f * z[i];
+    });
+  }
+};
+
+// One read and one write: all that a fused chain of elementwise operators has to move.
+struct Scale {
+  std::vector<float> a, b;
+  Scale() : a(1 << 24), b(1 << 24, 1.0f) {}
+  void run() {
+    const float *__restrict y = b.data();
+    float *__restrict x = a.data();
+    inParts(a.size(), [=](size_t from, size_t to) {
+      for (size_t i = from; i < to; i++) x[i] = 3.0f * y[i] + 1.0f;
+    });
   }
 };
 
@@ -115,10 +144,13 @@ std::string answer(const std::string &verb, const std::string &name, long reps) 
   if (verb == "about") {
     const dnnl_version_t *v = dnnl_version();
     std::ostringstream about;
-    about << "oneDNN " << v->major << '.' << v->minor << '.' << v->patch << " in C++, one thread";
+    about << "oneDNN " << v->major << '.' << v->minor << '.' << v->patch << " in C++, " << threads << " thread(s)";
     return about.str();
   }
-  if (verb == "cases") return "mlp matmul64 matmul1024 add64 matmul64x64 triad";
+  if (verb == "cases") {
+    const std::string large = "matmul1024 triad chain";
+    return threads > 1 ? large : "mlp matmul64 add64 matmul64x64 " + large;
+  }
   std::ostringstream text;
   text.precision(9);
   const bool check = verb == "check";
@@ -141,6 +173,9 @@ std::string answer(const std::string &verb, const std::string &name, long reps) 
   } else if (name == "triad") {
     static Triad triad;
     if (!check) text << timed(triad, reps);
+  } else if (name == "chain") {
+    static Scale scale;
+    if (!check) text << timed(scale, reps);
   } else if (name == "add64") {
     Add add;
     if (check) {
@@ -157,7 +192,8 @@ std::string answer(const std::string &verb, const std::string &name, long reps) 
 
 }  // namespace
 
-int main() {
+int main(int count, char **arguments) {
+  if (count > 1) threads = std::max(1, std::stoi(arguments[1]));
   std::string line;
   while (std::getline(std::cin, line)) {
     std::istringstream words(line);

@@ -1,11 +1,12 @@
-# PyTorch on one thread, behind the protocol of bench/serve.ts.
+# PyTorch on so many threads as its argument says, behind the protocol of bench/serve.ts.
 import sys
 import time
 
 import numpy as np
 import torch
 
-torch.set_num_threads(1)
+THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+torch.set_num_threads(THREADS)
 
 
 def numbers(count, seed, low, high):
@@ -88,18 +89,50 @@ class Mlp:
             self.once()
 
 
-MAKE = {
+class Kernel:
+    def __init__(self, shape, body):
+        count = int(np.prod(shape))
+        self.x = torch.from_numpy(numbers(count, 5, -1, 1)).reshape(*shape)
+        self.body = body
+
+    def check(self):
+        return corners(self.body(self.x))
+
+    def run(self, reps):
+        for _ in range(reps):
+            self.body(self.x)
+
+
+def chain(x):
+    a = torch.clamp(x * 2 + 1, min=0) * 3 - 1
+    return torch.clamp((torch.clamp(a, min=-1) + 0.5) * 0.5, min=-2) + 1
+
+
+TABLE = (4096, 1024)
+KERNELS = {
+    'chain': lambda: Kernel((2**24,), chain),
+    'softmax': lambda: Kernel(TABLE, lambda x: torch.softmax(x, 1)),
+    'layerNorm': lambda: Kernel(
+        TABLE, lambda x: torch.nn.functional.layer_norm(x, (1024,), eps=1e-5)
+    ),
+    'sumRows': lambda: Kernel(TABLE, lambda x: x.sum(1)),
+    'sumColumns': lambda: Kernel(TABLE, lambda x: x.sum(0)),
+}
+
+ONE = {
     'mlp': Mlp,
     'matmul64': lambda: Matmul(64, 784, 64),
     'matmul1024': lambda: Matmul(1024, 1024, 1024),
     'add64': Add,
+    **KERNELS,
 }
+MAKE = ONE if THREADS == 1 else {'matmul1024': ONE['matmul1024'], **KERNELS}
 ready = {}
 
 
 def answer(verb, name='', reps='1'):
     if verb == 'about':
-        return f'PyTorch {torch.__version__}, one thread'
+        return f'PyTorch {torch.__version__}, {THREADS} thread(s)'
     if verb == 'cases':
         return ' '.join(MAKE)
     if name not in ready:

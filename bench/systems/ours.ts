@@ -1,15 +1,15 @@
-// mxnet-ts itself: with the native bridge and on WebAssembly alone, and its step eager, hybridized and fused.
+// mxnet-ts itself: with the native bridge and on WebAssembly alone, its step eager, hybridized and fused, kernels on two threads.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, type Start, type System } from './system.ts'
 
-/** How the training step is written; see worker.ts. */
-type Mode = 'eager' | 'hybrid' | 'fused'
+/** How the training step is written, or 'threads': kernels on two threads, where all else has one; see worker.ts. */
+type Mode = 'eager' | 'hybrid' | 'fused' | 'threads'
 
 const start = (backend: string | undefined, mode: Mode): Start => ({
   command: process.execPath,
   args: [join(root, 'build', 'bench', 'worker.js'), mode],
-  env: { MXNET_BACKEND: backend },
+  env: { MXNET_BACKEND: backend, MXNET_CPU_WORKER_NTHREADS: mode === 'threads' ? '2' : '1' },
 })
 
 const onNative = (name: string, mode: Mode): System => ({
@@ -31,7 +31,9 @@ export const ours: readonly System[] = [
   onNative('ours-native', 'eager'),
   onNative('ours-native-hybrid', 'hybrid'),
   onNative('ours-native-fused', 'fused'),
+  onNative('ours-native-2', 'threads'),
   onWasm('ours-wasm', 'eager'),
   onWasm('ours-wasm-hybrid', 'hybrid'),
   onWasm('ours-wasm-fused', 'fused'),
+  onWasm('ours-wasm-2', 'threads'),
 ]

@@ -1,4 +1,4 @@
-// PyTorch as Debian packages it, on one thread.
+// PyTorch as Debian packages it, on one thread and on two.
 import { join } from 'node:path'
 import { lastLine, root, runToEnd, type System } from './system.ts'
 
@@ -12,8 +12,8 @@ function missing(): string[] {
   })
 }
 
-export const pytorch: System = {
-  name: 'pytorch',
+const on = (name: string, threads: number): System => ({
+  name,
   kind: 'peer',
   prepare: ({ install }) => {
     let wanted = missing()
@@ -31,8 +31,11 @@ export const pytorch: System = {
     }
     return {
       command: '/usr/bin/python3',
-      args: [join(root, 'bench', 'peers', 'pytorch.py')],
-      env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
+      args: [join(root, 'bench', 'peers', 'pytorch.py'), String(threads)],
+      env: { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
     }
   },
-}
+})
+
+export const pytorch: System = on('pytorch', 1)
+export const pytorchThreads: System = on('pytorch-2', 2)
