@@ -66,7 +66,11 @@ export function matchSoftmax({ loops, spent }: SequenceKernel): SoftmaxClaim | n
       kernel.parallel === (reduce.length > 0 ? rows.length : dims.length)
     return same && operands.length === roles.length && agrees(kernel, operands, roles)
   })
-  function agrees(kernel: LoopKernel, operands: readonly number[], roles: readonly string[]): boolean {
+  function agrees(
+    kernel: LoopKernel,
+    operands: readonly number[],
+    roles: readonly string[],
+  ): boolean {
     return [...kernel.inputs, ...kernel.outputs].every((o, i) => {
       const role = roles[i]!
       const place = { operand: operands[i]!, offset: o.offset }
