@@ -16,9 +16,15 @@ export interface InspectOptions {
   readonly depth?: number | null
 }
 
-/** The part of tslab's interface that is used: one text of one type. */
+/** A place in the output of a tslab cell; one of `newDisplay` shows what it was given last. */
+interface TslabPlace {
+  raw(mime: string, text: string): void
+}
+
+/** The part of tslab's interface that is used. */
 interface Tslab {
-  readonly display: { raw(mime: string, text: string): void }
+  readonly display: TslabPlace
+  newDisplay(): TslabPlace
 }
 
 interface Kernels {
@@ -34,35 +40,52 @@ const preference = ['image/png', 'image/svg+xml', 'text/html', 'text/plain'] as 
 
 /** Sends a bundle to the notebook that runs the program, if one does. */
 export async function showBundle(bundle: MimeBundle): Promise<boolean> {
-  if (showInTslab(bundle)) return true
+  const tslab = kernels.__tslab__?.require('tslab')
+  if (tslab !== undefined) return showAt(tslab.display, bundle)
   const deno = kernels.Deno?.jupyter
   await deno?.display(bundle, { raw: true })
   return deno !== undefined
 }
 
-function showInTslab(bundle: MimeBundle): boolean {
-  const tslab = kernels.__tslab__?.require('tslab')
+function showAt(place: TslabPlace, bundle: MimeBundle): boolean {
   const mime = preference.find((type) => bundle[type] !== undefined)
-  if (tslab === undefined || mime === undefined) return false
-  tslab.display.raw(mime, bundle[mime]!)
-  return true
+  if (mime !== undefined) place.raw(mime, bundle[mime]!)
+  return mime !== undefined
+}
+
+/** How a value is printed. */
+export interface Printed {
+  /** Its text. */
+  text(): string
+  /** What is left for the text where the value shows itself. */
+  brief(): string
+  /** What it shows; later where that takes time. */
+  bundle(): MimeBundle | Promise<MimeBundle>
 }
 
 /**
- * The text of a value for `console.log`; where that is the last value of a tslab cell, the value shows itself
- * and `brief` is left for the text.
+ * The text of a value for `console.log`; where that is the last value of a tslab cell, the value shows itself.
  *
  * tslab prints a cell's value and knows no other protocol, so printing is where it is caught. Values inside others
- * (`depth` below the limit that the host passes) stay text.
+ * (`depth` below the limit that the host passes) stay text. What takes time appears in its place when it is there;
+ * a program that saves the cell's output as soon as the cell ends misses that, and awaits `viz.display` instead.
  */
 export function inspected(
   depth: number,
   limit: number | null | undefined,
-  { text, brief, bundle }: { text(): string; brief(): string; bundle(): MimeBundle | null },
+  { text, brief, bundle }: Printed,
 ): string {
-  if (kernels.__tslab__ === undefined || depth !== limit) return text()
+  const tslab = kernels.__tslab__?.require('tslab')
+  if (tslab === undefined || depth !== limit) return text()
   const shown = bundle()
-  return shown !== null && showInTslab(shown) ? brief() : text()
+  if (!(shown instanceof Promise)) return showAt(tslab.display, shown) ? brief() : text()
+  const place = tslab.newDisplay()
+  place.raw('text/plain', '…')
+  shown.then(
+    (later) => showAt(place, later),
+    (e: unknown) => place.raw('text/plain', String(e)),
+  )
+  return brief()
 }
 
 /** Text inside HTML or SVG. */

@@ -2,7 +2,13 @@
 
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
-import { escapeHtml, jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
+import {
+  escapeHtml,
+  type InspectOptions,
+  inspected,
+  jupyterDisplay,
+  type MimeBundle,
+} from '../base/notebook.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { zeros } from '../ndarray/creation.ts'
 import { NDArray } from '../ndarray/ndarray.ts'
@@ -207,6 +213,14 @@ export class EvalMetric<Name = string, Value = number> {
   /** `EvalMetric: {'accuracy': …}` without the value, which has to be awaited. */
   toString(): string {
     return `EvalMetric: ${this.name}`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options?: InspectOptions): string {
+    return inspected(depth, options?.depth, {
+      text: () => this.toString(),
+      brief: () => this.toString(),
+      bundle: () => this[jupyterDisplay](),
+    })
   }
 
   /** What a notebook shows: names and values as a table. */

@@ -263,7 +263,8 @@ export class NDArray extends DeviceArray {
     return inspected(depth, options?.depth, {
       text: () => this.toString(),
       brief: () => `<NDArray ${this.shape.join('x')} @${this.context}>`,
-      bundle: () => (this.storage.device.backend.canBlock ? arrayBundle(this) : null),
+      bundle: () =>
+        this.storage.device.backend.canBlock ? arrayBundle(this) : arrayBundleAsync(this),
     })
   }
 

@@ -1,7 +1,13 @@
 /** Learning curves: numbers by epoch or step as a picture, SVG made of text alone. */
 
 import { fail } from '../base/error.ts'
-import { escapeHtml, jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
+import {
+  escapeHtml,
+  type InspectOptions,
+  inspected,
+  jupyterDisplay,
+  type MimeBundle,
+} from '../base/notebook.ts'
 import { checkOptions } from '../base/options.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
 import { pictureBundle } from './picture.ts'
@@ -19,12 +25,37 @@ export interface CurvesOptions {
 export type Series = { readonly [name: string]: readonly number[] }
 
 /** A picture of curves. */
-export interface Curves {
+export class Curves {
   /** The picture as SVG. */
   readonly svg: string
+  readonly #names: readonly string[]
+
+  constructor(svg: string, names: readonly string[]) {
+    this.svg = svg
+    this.#names = names
+  }
+
   /** Writes the picture to a `.svg` file. */
-  save(file: string): Promise<void>
-  [jupyterDisplay](): Promise<MimeBundle>
+  save(file: string): Promise<void> {
+    return writeWhole('plotCurves', file, new TextEncoder().encode(this.svg))
+  }
+
+  toString(): string {
+    return `Curves of ${this.#names.join(', ')}`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options?: InspectOptions): string {
+    return inspected(depth, options?.depth, {
+      text: () => this.toString(),
+      brief: () => this.toString(),
+      bundle: () => this[jupyterDisplay](),
+    })
+  }
+
+  /** What a notebook shows: the picture. */
+  [jupyterDisplay](): Promise<MimeBundle> {
+    return pictureBundle(this.svg, this.toString())
+  }
 }
 
 const margin = { left: 56, right: 16, top: 32, bottom: 64 }
@@ -51,12 +82,7 @@ export function plotCurves(series: Series, options: CurvesOptions = {}): Curves 
     if (Array.isArray(list) && list.every((v) => typeof v === 'number')) continue
     fail('plotCurves', `${name} must be a list of numbers`)
   }
-  const svg = draw(series, names, options)
-  return {
-    svg,
-    save: (file) => writeWhole('plotCurves', file, new TextEncoder().encode(svg)),
-    [jupyterDisplay]: () => pictureBundle(svg, `Curves of ${names.join(', ')}`),
-  }
+  return new Curves(draw(series, names, options), names)
 }
 
 function draw(

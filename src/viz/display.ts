@@ -6,8 +6,9 @@ import { type Displayable, jupyterDisplay, showBundle } from '../base/notebook.t
  * Shows a value as richly as the notebook can: arrays as tables, networks as trees, pictures, metrics; outside of
  * notebooks its text is printed.
  *
- * Jupyter's kernels tslab and Deno are known. The last value of a cell shows itself without this function,
- * except, under tslab, what needs time to read or draw: pictures of networks, arrays on a GPU, metrics.
+ * Jupyter's kernels tslab and Deno are known. The last value of a cell shows itself without this function. Under
+ * tslab what needs time (pictures, metrics, arrays on a GPU) then appears when the cell has ended already, which programs
+ * that run notebooks without a reader may miss.
  *
  * @example
  * await mx.viz.display(mx.viz.plotNetwork(net(x)))

@@ -1,7 +1,12 @@
 /** A picture in Graphviz's language, drawn by Graphviz compiled to WebAssembly. */
 
 import { fail, MXNetError } from '../base/error.ts'
-import { jupyterDisplay, type MimeBundle } from '../base/notebook.ts'
+import {
+  type InspectOptions,
+  inspected,
+  jupyterDisplay,
+  type MimeBundle,
+} from '../base/notebook.ts'
 import { nodeModule, writeWhole } from '../ndarray/nodeFiles.ts'
 
 /** Formats that pictures are written in. */
@@ -69,6 +74,14 @@ export class NetworkPicture {
   /** What a notebook shows. */
   async [jupyterDisplay](): Promise<MimeBundle> {
     return pictureBundle(await this.svg(), this.toString())
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options?: InspectOptions): string {
+    return inspected(depth, options?.depth, {
+      text: () => this.toString(),
+      brief: () => `<NetworkPicture ${this.title}>`,
+      bundle: () => this[jupyterDisplay](),
+    })
   }
 
   /** The DOT text. */

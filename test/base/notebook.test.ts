@@ -111,6 +111,26 @@ describe('kernels', () => {
     expect(shown[2]).toEqual(['image/svg+xml', '<svg/>'])
   })
 
+  it('of tslab get what takes time in its place, later', async () => {
+    const places: string[][] = []
+    const newDisplay = () => {
+      const own: string[] = []
+      places.push(own)
+      return { raw: (mime: string, text: string) => own.push(`${mime} ${text.slice(0, 30)}`) }
+    }
+    host.__tslab__ = { require: () => ({ newDisplay }) }
+    const acc = new metric.Accuracy()
+    acc.update(nd.array([1]), nd.array([[0, 1]]))
+    expect(inspect(acc)).toBe('EvalMetric: accuracy')
+    expect(places).toEqual([['text/plain …']])
+    await expect.poll(() => places[0]).toHaveLength(2)
+    expect(places[0]![1]).toBe('text/html <table><tr><th>accuracy</th><t')
+    const failing = new metric.Accuracy()
+    failing.get = () => Promise.reject(new Error('lost'))
+    inspect(failing)
+    await expect.poll(() => places[1]).toEqual(['text/plain …', 'text/plain Error: lost'])
+  })
+
   it('of Deno get the whole bundle', async () => {
     const shown: unknown[] = []
     host.Deno = { jupyter: { display: async (bundle: unknown) => shown.push(bundle) } }
