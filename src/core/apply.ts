@@ -25,6 +25,18 @@ export function applyAll<T extends Tensor>(
   return applyBound(bound, checkTensors(op, inputs), numbers) as T[]
 }
 
+/** Runs a call that a file describes: as its record says, or by applying it. */
+export function perform(
+  op: OpDef,
+  inputs: readonly (Tensor | null)[],
+  attrs: { readonly [name: string]: unknown },
+): readonly Tensor[] {
+  const { perform: run } = op.spec
+  if (run === undefined) return applyAll(op, inputs, attrs)
+  const results = run(inputs, attrs)
+  return Array.isArray(results) ? results : [results as Tensor]
+}
+
 /** Applies an operator and writes its results into existing arrays of the same shapes and dtypes. */
 export function applyInto<T extends Tensor>(
   op: OpDef,

@@ -59,6 +59,14 @@ export interface OpSpec<S extends Schema> {
     known: readonly (Aval | null)[],
     attrs: Values<S>,
   ) => readonly (readonly number[] | null)[]
+  /**
+   * How a call from a file runs where that is more than the record: several operators, or states that are kept up to
+   * date. By default the record is applied.
+   */
+  readonly perform?: (
+    inputs: readonly (Tensor | null)[],
+    attrs: { readonly [name: string]: unknown },
+  ) => Tensor | readonly Tensor[]
   readonly traits?: Traits
   /** Dynamic numbers without a name, for derived operators. */
   readonly numbers?: number

@@ -5,7 +5,7 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
 import { defineOp } from '../core/op.ts'
-import type { Tensor } from '../core/tensor.ts'
+import { type Tensor, Unbound } from '../core/tensor.ts'
 import { binary, constant, type Expr, unary } from '../prim/expr.ts'
 import { castTo, filled, pointwise, reduce, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { blockGrad, onesLike } from './cast.ts'
@@ -148,6 +148,8 @@ const batchNormOp = defineOp({
       null,
     ]
   },
+  perform: ([data, gamma, beta, movingMean, movingVar], attrs) =>
+    batchNorm(data!, gamma!, beta!, movingMean!, movingVar!, attrs as { outputMeanVar: boolean }),
   complete: ([x], { axis }) => {
     if (!x) return []
     const channels = [x.shape[axis < 0 ? axis + x.shape.length : axis]!]
@@ -193,6 +195,8 @@ export function batchNorm<T extends Tensor>(
 ): T | T[] {
   const inputs = [data, gamma, beta, movingMean, movingVar]
   const [out, mean, inverse, ...moved] = applyAll<Tensor>(batchNormOp as never, inputs, attrs)
+  if (out instanceof Unbound)
+    return attrs.outputMeanVar ? ([out, mean, inverse] as T[]) : (out as T)
   if (attrs.fixGamma ?? true) frame.store(gamma, onesLike(gamma))
   if (moved.length > 0) {
     frame.store(movingMean, moved[0]!)

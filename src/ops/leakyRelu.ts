@@ -48,6 +48,7 @@ const leakyReLUOp = defineOp({
   name: 'LeakyReLU',
   inputs: ['data', 'gamma?'],
   attrs: leakyReLUAttrs,
+  perform: ([data, gamma], attrs) => leakyReLU(data!, gamma, attrs as LeakyReLUOptions),
   body: ([x, gamma], { actType, slope, lowerBound, upperBound }) => {
     const curve = (f: (v: Expr) => Expr): Tensor => pointwise([x!], ([v]) => f(v!))
     const leaking = (a: number): Tensor => curve((v) => select(positive(v), v, mul(v, num(v, a))))

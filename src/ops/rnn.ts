@@ -6,14 +6,14 @@ import { formatShape } from '../base/shape.ts'
 import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
-import { Sym } from '../core/graph.ts'
 import { defineOp, type Values } from '../core/op.ts'
-import type { Tensor } from '../core/tensor.ts'
+import { type Tensor, Unbound } from '../core/tensor.ts'
 import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
 import { castTo, contract, pointwise, reshapeTo, sliceOf } from '../prim/primitive.ts'
+import { reshape } from './movement.ts'
 import { draws, dropout, unit } from './random.ts'
 import { gatesOf, type Mode, modes, part, recurrence, sigmoid, step, steps } from './recurrence.ts'
-import { concat } from './slicing.ts'
+import { concat, rnnParamConcat } from './slicing.ts'
 
 const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
 const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
@@ -233,6 +233,15 @@ const rnnOp = defineOp({
       })
       return pointwise([x, mask], ([v, m]) => mul(v!, cast(m!, v!.dtype)))
     }),
+  perform: ([data, parameters, state, cell, lengths], attrs) =>
+    rnn(
+      data!,
+      parameters!,
+      state!,
+      cell,
+      attrs as unknown as RNNOptions & { stateOutputs: boolean },
+      lengths,
+    ),
   complete: ([x], attrs) => {
     if (!x) return []
     const rows = attrs.numLayers * (attrs.bidirectional ? 2 : 1)
@@ -284,7 +293,7 @@ export function rnn<T extends Tensor>(
   const inputs = [data, parameters, state, stateCell, sequenceLength]
   // A symbol gets one node; elsewhere each layer is an operator, whose steps are kept for its gradient.
   const results =
-    data instanceof Sym && !frame.tracing
+    data instanceof Unbound
       ? applyAll<Tensor>(rnnOp as never, inputs, attrs)
       : runLayers('RNN', inputs, checked(attrs), dropping(attrs))
   return (attrs.stateOutputs ? results : results[0]) as T | T[]
@@ -307,13 +316,13 @@ export function rnnOf(
   attrs: RNNOptions,
 ): Tensor[] {
   const options = { ...attrs, stateOutputs: true }
-  if (!(data instanceof Sym) || frame.tracing) {
+  if (!(data instanceof Unbound)) {
     const inputs = [data, null, state, stateCell]
     return runLayers('RNN', inputs, checked(options), dropping(options), weights)
   }
-  const flat = (t: Tensor): Tensor => reshapeTo(t, [t.size])
+  const flat = (t: Tensor): Tensor => reshape(t, [-1])
   const matrices = weights.flatMap((w) => [w.i2h, w.h2h, ...(w.h2r ? [w.h2r] : [])])
   const biases = weights.flatMap((w) => [w.i2hBias, w.h2hBias])
-  const packed = concat(...[...matrices, ...biases].map(flat), { dim: 0 })
+  const packed = rnnParamConcat(...[...matrices, ...biases].map(flat))
   return applyAll<Tensor>(rnnOp as never, [data, packed, state, stateCell], options)
 }

@@ -70,7 +70,9 @@ function compose(
     : fill(op, full, name, checkTensors(op, inputs), own, options.inputs ?? {})
   const texts = new Map([...formatAttrs(op, given, entries.length), ...own])
   const node = new SymbolNode(op, name, texts, given, entries)
-  return outputNames(op, full).map((_, index) => new Symbolic([{ node, index, version: 0 }]))
+  return outputNames(op, full, entries.length).map(
+    (_, index) => new Symbolic([{ node, index, version: 0 }]),
+  )
 }
 
 /** The inputs that the attributes call for; parameters that are not given become variables. */

@@ -135,7 +135,7 @@ function guessType(node: SymbolNode, state: State): void {
   for (const { node: source, index } of node.inputs) state.dtype(source, index, type)
   const named = dtypes.find((d) => d === node.values.dtype)
   const op = opOf(node)
-  const count = outputCount(op, op.bind(node.values).bound.attrs)
+  const count = outputCount(op, op.bind(node.values).bound.attrs, node.inputs.length)
   for (let i = 0; i < count; i++) state.dtype(node, i, named ?? type)
 }
 
@@ -241,6 +241,7 @@ function backward(node: SymbolNode, state: State): void {
       state.shape(data.node, data.index, shape.with(0, out[0]!))
     return
   }
+  if (op.name === '_rnn_param_concat') return packed(node, out, state)
   if (!alike.test(op.name)) return
   const operands = /^(LeakyReLU|LayerNorm|softmax|log_softmax)$/.test(op.name)
     ? node.inputs.slice(0, 1)
@@ -248,6 +249,33 @@ function backward(node: SymbolNode, state: State): void {
   const shapes = [out, ...operands.map((entry) => state.shapeOf(entry))]
   for (const entry of operands)
     for (const shape of shapes) state.shape(entry.node, entry.index, shape)
+}
+
+/** The one size that is missing from the matrices of a recurrent layer (its input's), by the length of all together. */
+function packed(node: SymbolNode, out: PartialShape | null, state: State): void {
+  if (out === null || out.length !== 1 || out[0]! < 0) return
+  let rest = out[0]!
+  let rows = 0
+  const open: { readonly entry: Entry; readonly shape: PartialShape }[] = []
+  for (const entry of node.inputs) {
+    const length = state.shapeOf(entry)?.[0] ?? -1
+    const source = length < 0 ? entry.node.inputs[0] : undefined
+    const shape = source && state.shapeOf(source)
+    if (length >= 0) rest -= length
+    else if (!source || !shape || shape.filter((d) => d < 0).length !== 1) return
+    else {
+      rows += shape.reduce((n, d) => (d < 0 ? n : n * d), 1)
+      open.push({ entry: source, shape })
+    }
+  }
+  const size = rest / rows
+  if (!Number.isInteger(size)) return
+  for (const { entry, shape } of open)
+    state.shape(
+      entry.node,
+      entry.index,
+      shape.map((d) => (d < 0 ? size : d)),
+    )
 }
 
 /** Runs `body`; an error of an operator says at which node. */

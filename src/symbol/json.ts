@@ -40,7 +40,9 @@ export function formatJSON(heads: readonly Entry[]): string {
   const rows = [0]
   const texts = nodes.map((node) => {
     const outputs =
-      node.op === null ? 1 : countedOutputs(node.op, node.op.bind(node.values).bound.attrs)
+      node.op === null
+        ? 1
+        : countedOutputs(node.op, node.op.bind(node.values).bound.attrs, node.inputs.length)
     rows.push(rows[rows.length - 1]! + outputs)
     const parts = [`"op": ${quote(node.op?.name ?? 'null')}`, `"name": ${quote(node.name)}`]
     if (node.attrs.size > 0) parts.push(`"attrs": ${attrsText(node.attrs)}`)
@@ -94,7 +96,7 @@ const outputLimit = 65_536
 
 /** How many outputs may be read: those that are shown. */
 const outputsOf = (node: SymbolNode): number =>
-  outputCount(node.op!, node.op!.bind(node.values).bound.attrs)
+  outputCount(node.op!, node.op!.bind(node.values).bound.attrs, node.inputs.length)
 
 function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): SymbolNode {
   const { attrs } = node
@@ -105,7 +107,7 @@ function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): Symb
   const op = findOp(node.op)
   if (op === undefined) return fail(where, `operator ${node.op} of ${node.name} is not known here`)
   const values = parseAttrs(where, op, attrs)
-  const outputs = outputCount(op, op.bind(values).bound.attrs)
+  const outputs = outputCount(op, op.bind(values).bound.attrs, inputs.length)
   if (outputs > outputLimit)
     fail(where, `${node.name} has ${outputs} outputs: at most ${outputLimit} are read`)
   if (!isVariadic(op) && (inputs.length < op.minInputs || inputs.length > op.maxInputs)) {

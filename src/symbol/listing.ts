@@ -7,7 +7,7 @@ type Attrs = { readonly [name: string]: unknown }
 
 interface Listing {
   /** Names of the results, as `listOutputs` has them, or how many are numbered; by default one, `output`. */
-  readonly outputs?: (attrs: Attrs) => readonly string[] | number
+  readonly outputs?: (attrs: Attrs, inputs: number) => readonly string[] | number
   /** How many results MXNet's files count; by default as many as there are. */
   readonly counted?: (attrs: Attrs) => number
   /** The inputs that these attributes call for; by default those that are not optional. */
@@ -96,6 +96,16 @@ const listings: { readonly [op: string]: Listing } = {
   topk: {
     outputs: ({ retTyp }) => (retTyp === 'both' ? 2 : 1),
   },
+  amp_multicast: { outputs: ({ numOutputs }, inputs) => (numOutputs as number | null) ?? inputs },
+  _contrib_bipartite_matching: { outputs: () => 2 },
+  _contrib_MultiBoxTarget: { outputs: () => ['loc_target', 'loc_mask', 'cls_target'] },
+  _contrib_box_encode: { outputs: () => 2 },
+  _contrib_Proposal: scored(),
+  _contrib_MultiProposal: scored(),
+  _contrib_quantize: ranged(),
+  _contrib_quantize_v2: ranged(),
+  _contrib_requantize: ranged(),
+  _histogram: { outputs: () => 2 },
   moments: { outputs: () => ['mean', 'var'] },
   _linalg_slogdet: { outputs: () => 2 },
   _linalg_gelqf: { outputs: () => 2 },
@@ -108,6 +118,16 @@ function sequence(): Listing {
   }
 }
 
+/** Proposals come with their scores when asked for. */
+function scored(): Listing {
+  return { outputs: ({ outputScore }) => (outputScore === true ? ['output', 'score'] : ['output']) }
+}
+
+/** Quantized arrays come with their range. */
+function ranged(): Listing {
+  return { outputs: () => ['output', 'min_output', 'max_output'] }
+}
+
 const nothing: Listing = {}
 const listingOf = (op: OpDef): Listing =>
   Object.hasOwn(listings, op.name) ? listings[op.name]! : nothing
@@ -117,23 +137,23 @@ export const isVariadic = (op: OpDef): boolean => op.spec.inputs.some((n) => n.s
 
 const plain = (name: string): string => name.replace(/^\.\.\./, '').replace(/\?$/, '')
 
-/** How many results an operator with these (full) attributes shows. */
-export function outputCount(op: OpDef, attrs: Attrs): number {
-  const outputs = listingOf(op).outputs?.(attrs)
+/** How many results an operator with these (full) attributes and so many inputs shows. */
+export function outputCount(op: OpDef, attrs: Attrs, inputs: number): number {
+  const outputs = listingOf(op).outputs?.(attrs, inputs)
   return typeof outputs === 'number' ? outputs : (outputs?.length ?? 1)
 }
 
-/** Names of the results of an operator with these (full) attributes. */
-export function outputNames(op: OpDef, attrs: Attrs): readonly string[] {
-  const outputs = listingOf(op).outputs?.(attrs)
+/** Names of the results of an operator with these (full) attributes and so many inputs. */
+export function outputNames(op: OpDef, attrs: Attrs, inputs: number): readonly string[] {
+  const outputs = listingOf(op).outputs?.(attrs, inputs)
   if (outputs === undefined || outputs === 1) return ['output']
   if (typeof outputs !== 'number') return outputs
   return Array.from({ length: outputs }, (_, i) => `output${i}`)
 }
 
 /** How many results MXNet's files count for an operator. */
-export function countedOutputs(op: OpDef, attrs: Attrs): number {
-  return listingOf(op).counted?.(attrs) ?? outputCount(op, attrs)
+export function countedOutputs(op: OpDef, attrs: Attrs, inputs: number): number {
+  return listingOf(op).counted?.(attrs) ?? outputCount(op, attrs, inputs)
 }
 
 /** Names of the inputs that an operator with these (full) attributes takes; with any number, `arg0`, `arg1` … */
@@ -176,7 +196,9 @@ export const attrsOf = (node: SymbolNode): { readonly [name: string]: unknown } 
 /** Names of all outputs that a node shows. */
 export function namesOf(node: SymbolNode): readonly string[] {
   if (node.op === null) return [node.name]
-  return outputNames(node.op, attrsOf(node)).map((output) => `${node.name}_${output}`)
+  return outputNames(node.op, attrsOf(node), node.inputs.length).map(
+    (output) => `${node.name}_${output}`,
+  )
 }
 
 /** The variables that operators keep up to date by themselves. */

@@ -1,7 +1,7 @@
 /** Running a symbol: its operators applied to tensors, one after the other, whatever interpreter is in force. */
 
 import { Cache } from '../base/cache.ts'
-import { applyAll } from '../core/apply.ts'
+import { perform } from '../core/apply.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { infer, isOpen } from './infer.ts'
 import { arrange, attrsOf, namesOf } from './listing.ts'
@@ -49,7 +49,7 @@ export class Program {
         const inputs = arrange(node.op, attrsOf(node), node.inputs.map(read))
         const shape = sizes?.get(node)
         const given = shape === undefined ? node.values : { ...node.values, shape }
-        values.set(node, applyAll(node.op, inputs, given))
+        values.set(node, perform(node.op, inputs, given))
       }
       if (observe !== undefined) {
         const names = namesOf(node)

@@ -389,6 +389,22 @@ export const movementRows: readonly Row[] = [
     formula: (xs, { dim = 1 }) => joined(xs, norm(dim, xs[0]!.shape.length)),
     ints,
   }),
+  row<{ dim?: number }>({
+    op: '_rnn_param_concat',
+    domain: signed,
+    cases: [
+      { inputs: [[3], [1], [6]], attrs: { dim: 0 } },
+      { inputs: [[4]], attrs: { dim: 0 } },
+      {
+        inputs: [
+          [2, 1],
+          [2, 3],
+        ],
+      },
+    ],
+    formula: (xs, { dim = 1 }) => joined(xs, norm(dim, xs[0]!.shape.length)),
+    ints,
+  }),
   row<{ axis?: number }>({
     op: 'stack',
     domain: signed,

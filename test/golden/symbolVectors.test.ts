@@ -11,7 +11,7 @@ import { sym } from '../../src/symbol/index.ts'
 import { Program } from '../../src/symbol/run.ts'
 import { fileAttrs, wireName } from '../../src/symbol/wire.ts'
 import { reference } from '../cases/devices.ts'
-import { call, put, take } from '../cases/runner.ts'
+import { call, expectClose, put, take } from '../cases/runner.ts'
 import { goldenPath } from './npy.ts'
 
 interface Recorded {
@@ -93,7 +93,7 @@ describe('recorded calls as symbol.json', () => {
       expect(got === null, `${c.id} ${text}`).toBe(wanted === null)
       if (got === null || wanted === null) continue
       expect(op.bind(values).bound.key, c.id).toBe(op.bind(given).bound.key)
-      expect(take(got[0]!), c.id).toEqual(take(wanted[0]!))
+      expectClose(take(got[0]!), take(wanted[0]!), 1e-6, c.id)
     }
   })
 })

@@ -6,6 +6,7 @@ import { withFrame } from '../../src/core/frame.ts'
 import { findOp } from '../../src/core/op.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { sym } from '../../src/symbol/index.ts'
+import { arrange, fixesInputs } from '../../src/symbol/listing.ts'
 import { Program } from '../../src/symbol/run.ts'
 import type { Symbolic } from '../../src/symbol/symbol.ts'
 import { reference } from '../cases/devices.ts'
@@ -26,13 +27,18 @@ describe.each(rows.filter((row) => row.formula).map((row) => [row.op, row] as co
         const variables = arrays.map((x, i) =>
           sym.var(`in${i}`, { shape: x.shape, dtype: x.dtype }),
         )
-        const made = withFrame({ composing: true }, () =>
-          applyAll(op, variables, attrs),
-        ) as Symbolic[]
+        // Rows leave out what the attributes exclude, as files do.
+        const { bound } = op.bind({ ...attrs, training: undefined })
+        const placed = fixesInputs(op) ? arrange(op, bound.attrs, variables) : variables
+        const made = withFrame({ composing: true }, () => applyAll(op, placed, attrs)) as Symbolic[]
         const text = sym.Group(made).toJSON()
         const read = sym.loadJSON(text)
         expect(read.toJSON()).toBe(text)
-        expect(made.length).toBeLessThanOrEqual(wanted.length)
+        // Updates of optimizers show the weight alone, as in MXNet.
+        const shown = /update|reset_arrays/.test(name) ? 1 : (op.spec.results ?? wanted.length)
+        // Of operators of contrib that src/symbol/listing.ts does not know, files show the first result.
+        if (name.startsWith('_contrib_')) expect(made.length).toBeLessThanOrEqual(shown)
+        else expect(made.length, 'results: tell src/symbol/listing.ts how many').toBe(shown)
         const program = new Program(read.entries)
         const got = withFrame({ context: reference, training: attrs?.training === true }, () =>
           program.run((node) => arrays[Number(node.name.slice(2))]!),

@@ -5,12 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as mx from 'mxnet-ts'
 import { afterAll, describe, expect, it } from 'vitest'
-import { findOp } from '../../src/core/op.ts'
 import { goldenPath } from '../golden/npy.ts'
 
 const { sym, viz } = mx
-/** BatchNorm may not be here yet. */
-const norms = findOp('BatchNorm') !== undefined
 const folder = mkdtempSync(join(tmpdir(), 'viz-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -41,7 +38,7 @@ describe('plotNetwork', () => {
     `)
   })
 
-  it.runIf(norms)('labels layers with windows by their attributes', () => {
+  it('labels layers with windows by their attributes', () => {
     const { source } = viz.plotNetwork(load('lenet_bn'), { shape: { data: [2, 1, 28, 28] } })
     expect(source).toContain('label="Convolution\\n5x5/1x1, 6" fillcolor="#fb8072"')
     expect(source).toContain('label="Pooling\\nmax, 2x2/2x2" fillcolor="#80b1d3"')
@@ -143,7 +140,7 @@ describe('printSummary', () => {
     `)
   })
 
-  it.runIf(norms)('counts shared parameters once, and not states', () => {
+  it('counts shared parameters once, and not states', () => {
     const table = viz.summaryTable(load('lenet_bn'), { shape: { data: [2, 1, 28, 28] } })
     expect(table).toContain(
       'lenet_batchnorm0_fwd(BatchNorm)                     6x28x28                 12',

@@ -29,6 +29,10 @@ export class LeakyReLU extends HybridBlock {
     this.#alpha = alpha
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     return leakyReLU(x, null, { actType: 'leaky', slope: this.#alpha })
   }
@@ -63,6 +67,10 @@ export class PReLU extends HybridBlock {
       shape: [options.inChannels ?? 1],
       init: options.alphaInitializer ?? new Constant(0.25),
     })
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {
@@ -104,6 +112,10 @@ export class SELU extends HybridBlock {
     super(checkOptions('SELU', options, blockOptions))
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     return leakyReLU(x, null, { actType: 'selu' })
   }
@@ -120,6 +132,10 @@ export class SELU extends HybridBlock {
 export class GELU extends HybridBlock {
   constructor(options: BlockOptions = {}) {
     super(checkOptions('GELU', options, blockOptions))
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {
@@ -141,6 +157,10 @@ export class Swish extends HybridBlock {
   constructor(beta = 1, options: BlockOptions = {}) {
     super(checkOptions('Swish', options, blockOptions))
     this.#beta = beta
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {

@@ -147,6 +147,10 @@ abstract class Conv extends HybridBlock {
     this.weight.shape = this.#weightShape(channels)
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     const [weight, bias] = [this.weight.data() as Tensor, this.bias?.data()]
     const y = this.transposed

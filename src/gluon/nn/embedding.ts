@@ -53,6 +53,10 @@ export class Embedding extends HybridBlock {
     })
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     return embedding(x, this.weight.data() as Tensor, this.#sizes)
   }

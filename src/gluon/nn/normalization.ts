@@ -160,6 +160,10 @@ export class BatchNorm extends Norm {
     super.cast(dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype)
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     const [gamma, beta] = [this.gamma.data() as Tensor, this.beta.data() as Tensor]
     const [mean, variance] = [this.runningMean.data() as Tensor, this.runningVar.data() as Tensor]
@@ -253,6 +257,10 @@ export class InstanceNorm extends Norm {
 
   override inferShape(x: Tensor): void {
     for (const p of [this.gamma, this.beta]) p.shape = [sizeAlong(x, this.#axis)]
+  }
+
+  protected override get operatorName(): string {
+    return 'fwd'
   }
 
   override forward(x: Tensor): Tensor {

@@ -44,6 +44,10 @@ abstract class Pool extends HybridBlock {
     this.#attrs = attrs
   }
 
+  protected override get operatorName(): string {
+    return 'fwd'
+  }
+
   override forward(x: Tensor): Tensor {
     return pooling(x, this.#attrs)
   }

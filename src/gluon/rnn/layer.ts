@@ -5,7 +5,7 @@ import { checkDType, type DType } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import { withFrame } from '../../core/frame.ts'
-import type { Tensor } from '../../core/tensor.ts'
+import { type Tensor, Unbound } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { zeros } from '../../ndarray/creation.ts'
 import type { NDArray } from '../../ndarray/ndarray.ts'
@@ -206,15 +206,17 @@ export abstract class RecurrentLayer extends HybridBlock {
   /** The outputs; where states are given, the outputs and the states after the last step. */
   override forward(x: Tensor, ...given: Tensor[]): Tensor {
     const where = this.constructor.name
-    if (x.shape.length !== 3)
+    // A symbol has no shape: the sizes of its first states are told by the operator that reads them.
+    const unshaped = x instanceof Unbound
+    if (!unshaped && x.shape.length !== 3)
       fail(where, `the input has ${x.shape.length} axes: it must have 3, ${this.#layout}`)
     const { mode, projectionSize, clipMin, clipMax, clipNan } = this.#settings
     const data = this.#layout === 'NTC' ? x.swapaxes(0, 1) : x
-    const info = this.stateInfo(data.shape[1]!)
+    const info = this.stateInfo(unshaped ? 0 : data.shape[1]!)
     if (given.length > 0 && given.length !== info.length)
       fail(where, `${given.length} states given: ${info.length} are needed`)
     const begin = (shape: readonly number[]): Tensor =>
-      withFrame({ recording: false }, () => zerosOf(shape, data.dtype))
+      withFrame({ recording: false }, () => zerosOf(shape, unshaped ? this.#dtype : data.dtype))
     const states = given.length > 0 ? given : info.map(({ shape }) => begin(shape))
     const weights = this.#each((name): Weights => {
       const of = (part: string): Tensor => this.#parameter(`${name}_${part}`).data()
