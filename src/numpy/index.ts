@@ -28,6 +28,16 @@ export {
 export * from './elementwise.ts'
 export * as linalg from './linalg.ts'
 export {
+  blackman,
+  type CloseOptions,
+  hamming,
+  hanning,
+  isclose,
+  type PadOptions,
+  type PadWidth,
+  pad,
+} from './padding.ts'
+export {
   dot,
   einsum,
   inner,

@@ -73,6 +73,33 @@ export function randint(low: number, high: number | null = null, size: Size = nu
   return nd.randint(from, to, { shape, dtype: dtype as 'int32', ctx })
 }
 
+/** Exponentially distributed numbers of a mean. @see MXNet `np.random.exponential` */
+export const exponential = (scale = 1, size: Size = null): NDArray =>
+  nd.exponential(scale, optionsOf(size) as nd.RandomOptions)
+/** Gamma-distributed numbers. @see MXNet `np.random.gamma` */
+export const gamma = (shape: number, scale = 1, size: Size = null): NDArray =>
+  nd.gamma(shape, scale, optionsOf(size) as nd.RandomOptions)
+/** Counts of independent events of a mean number, float32. @see NumPy `poisson` */
+export const poisson = (lam = 1, size: Size = null): NDArray =>
+  nd.poisson(lam, optionsOf(size) as nd.RandomOptions)
+/** Lognormal numbers: `e` to the power of normal ones. @see MXNet `np.random.lognormal` */
+export const lognormal = (mean = 0, sigma = 1, size: Size = null): NDArray =>
+  ops.exp(normal(mean, sigma, size))
+/** Logistic numbers. @see MXNet `np.random.logistic` */
+export const logistic = (loc = 0, scale = 1, size: Size = null): NDArray => {
+  const u = uniform(0, 1, size)
+  return ops
+    .log(ops.divide(u, ops.subtract(1, u)))
+    .mul(scale)
+    .add(loc)
+}
+/** Gumbel numbers. @see MXNet `np.random.gumbel` */
+export const gumbel = (loc = 0, scale = 1, size: Size = null): NDArray =>
+  ops
+    .negative(ops.log(ops.negative(ops.log(uniform(0, 1, size)))))
+    .mul(scale)
+    .add(loc)
+
 /** Options of `choice`. */
 export interface ChoiceOptions {
   /** Whether an element may come more than once (the default). */

@@ -176,6 +176,31 @@ describe('np.random', () => {
     expect(await np.random.normal(2, 0.5, [1000]).asTypedArray()).toEqual(first)
   })
 
+  it.each([
+    ['exponential', () => np.random.exponential(2, [4000]), 2, 2],
+    ['gamma', () => np.random.gamma(3, 0.5, [4000]), 1.5, Math.sqrt(3) / 2],
+    ['poisson', () => np.random.poisson(4, [4000]), 4, 2],
+    [
+      'lognormal',
+      () => np.random.lognormal(0, 0.5, [4000]),
+      Math.exp(0.125),
+      Math.sqrt(Math.exp(0.5) - Math.exp(0.25)),
+    ],
+    ['logistic', () => np.random.logistic(1, 0.5, [4000]), 1, Math.PI / 2 / Math.sqrt(3)],
+    ['gumbel', () => np.random.gumbel(0, 1, [4000]), 0.57722, Math.PI / Math.sqrt(6)],
+  ] as const)(
+    'draws %s numbers of their mean and deviation',
+    async (_name, draw, mean, deviation) => {
+      random.seed(8)
+      const x = draw()
+      expect(x.shape).toEqual([4000])
+      expect(Math.abs((await np.mean(x).asScalar()) - mean)).toBeLessThan(0.1 * (1 + deviation))
+      expect(Math.abs((await np.std(x).asScalar()) - deviation)).toBeLessThan(
+        0.12 * (1 + deviation),
+      )
+    },
+  )
+
   it('chooses, counts and shuffles', async () => {
     random.seed(6)
     const some = await np.random
