@@ -123,12 +123,14 @@ describe('kernels', () => {
     acc.update(nd.array([1]), nd.array([[0, 1]]))
     expect(inspect(acc)).toBe('EvalMetric: accuracy')
     expect(places).toEqual([['text/plain …']])
-    await expect.poll(() => places[0]).toHaveLength(2)
+    await expect.poll(() => places[0], { timeout: 20_000 }).toHaveLength(2)
     expect(places[0]![1]).toBe('text/html <table><tr><th>accuracy</th><t')
     const failing = new metric.Accuracy()
     failing.get = () => Promise.reject(new Error('lost'))
     inspect(failing)
-    await expect.poll(() => places[1]).toEqual(['text/plain …', 'text/plain Error: lost'])
+    await expect
+      .poll(() => places[1], { timeout: 20_000 })
+      .toEqual(['text/plain …', 'text/plain Error: lost'])
   })
 
   it('of Deno get the whole bundle', async () => {

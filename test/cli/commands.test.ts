@@ -121,7 +121,7 @@ describe('the way from training to prediction', { timeout: 120_000 }, () => {
   })
 })
 
-describe('inspect', () => {
+describe('inspect', { timeout: 120_000 }, () => {
   it('lists what MXNet and NumPy wrote', async () => {
     const { out } = await cli('inspect', goldenPath('mxnet-nd/sparse.params'), '--json')
     expect(JSON.parse(out)).toMatchObject({
@@ -137,7 +137,7 @@ describe('inspect', () => {
   })
 })
 
-describe('help and errors', () => {
+describe('help and errors', { timeout: 120_000 }, () => {
   it('explains itself', async () => {
     const { code, out } = await cli('--help')
     expect(code).toBe(0)
