@@ -87,7 +87,8 @@ export function scatterElements(
 const compiled = new WeakMap<Backend, Cache<string, Compiled>>()
 const cacheLimit = 512
 
-function compiledFor(backend: Backend, kernel: Kernel): Compiled {
+/** A kernel for work on arrays in place, compiled once. */
+export function compiledFor(backend: Backend, kernel: Kernel): Compiled {
   let known = compiled.get(backend)
   if (known === undefined) {
     known = new Cache(cacheLimit)

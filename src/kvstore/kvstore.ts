@@ -4,6 +4,7 @@ import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { formatShape, sameShape } from '../base/shape.ts'
 import { withFrame } from '../core/frame.ts'
+import { inOneMemory, sumInPlace } from '../ndarray/exchange.ts'
 import { load, save } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import { add, multiply, subtract } from '../ops/binary.ts'
@@ -73,6 +74,9 @@ export class KVStore {
   readonly #stored = new Map<Key, NDArray>()
   readonly #indices = new Map<Key, number>()
   readonly #residuals = new Map<string, NDArray>()
+  /** Which device adds up the arrays of a key, and how many elements each adds up. */
+  readonly #owners = new Map<Key, number>()
+  readonly #loads: number[] = []
   #threshold: number | null = null
   #update: StoreUpdater | null = null
   #updater: Updater | null = null
@@ -151,8 +155,35 @@ export class KVStore {
     value: Values | readonly Values[],
     options: PullOptions = {},
   ): void {
+    const { out = value } = options
+    if (out === value && !Array.isArray(key) && this.#exchange(key as Key, listOf(value as Values)))
+      return
     this.push(key, value)
-    this.pull(key, { out: options.out ?? value })
+    this.pull(key, { out })
+  }
+
+  /**
+   * A push and a pull into the same arrays, on devices of one memory, where nothing but the sum is wanted: they are added up
+   * where the first of them lie, the devices taking turns by size. False where that does not apply.
+   */
+  #exchange(key: Key, values: readonly NDArray[]): boolean {
+    const stored = this.#stored.get(key)
+    const plain = this.#update === null && this.#threshold === null && values.length > 1
+    if (stored === undefined || !plain || !inOneMemory(values)) return false
+    const same = ({ shape, dtype }: NDArray): boolean =>
+      sameShape(shape, stored.shape) && dtype === stored.dtype
+    if (!values.every(same)) return false
+    let owner = this.#owners.get(key)
+    if (owner === undefined) {
+      const loads = values.map((_, i) => this.#loads[i] ?? 0)
+      owner = loads.indexOf(Math.min(...loads))
+      this.#loads[owner] = loads[owner]! + stored.size
+      this.#owners.set(key, owner)
+    }
+    if (owner >= values.length) return false
+    sumInPlace(values, owner)
+    this.#stored.set(key, values[owner]!.detach())
+    return true
   }
 
   /** `init` and a pull into `out`. */

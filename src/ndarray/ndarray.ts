@@ -17,6 +17,7 @@ import type { IndexKey } from '../core/methods.ts'
 import { installMover } from '../core/reverse.ts'
 import { DeviceArray, free, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
+import { copyElements } from '../exec/exchange.ts'
 import { writeElements } from '../exec/region.ts'
 import { type Device, deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
@@ -298,21 +299,17 @@ function denseCopy(x: NDArray): NDArray {
 
 function transfer(x: NDArray, context: Context): NDArray {
   const device = deviceOf(context)
-  const from = x.storage.device
-  if (device.pool === from.pool) return between(x, from, device)
+  if (device.pool === x.storage.device.pool) return between(x, device)
   const bytes = x.size * itemSize(x.dtype)
   const storage = device.allocate(bytes)
   device.backend.write(storage.address, x.storage.device.backend.readSync(x.storage.address, bytes))
   return new NDArray(x.aval, storage, x.layout)
 }
 
-/** Copies within one memory: after what has been given to the one device, before what will be. */
-function between(x: NDArray, from: Device, to: Device): NDArray {
-  to.backend.waitFor?.(from.backend, x.storage.written)
+/** Copies within one memory. */
+function between(x: NDArray, to: Device): NDArray {
   const copy = new NDArray(x.aval, to.allocate(x.size * itemSize(x.dtype)), x.layout)
-  writeElements(copy, copy.layout, x)
-  // Nobody writes over the source before it has been copied.
-  from.backend.waitFor?.(to.backend, copy.storage.written)
+  copyElements(copy, x)
   return copy
 }
 
