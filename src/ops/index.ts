@@ -86,6 +86,7 @@ export { dropout } from './random.ts'
 export * from './reduce.ts'
 export { flip, repeat, tile } from './repetition.ts'
 export { type RNNOptions, rnn, rnnParameterSize } from './rnn.ts'
+export { roiPooling } from './roi.ts'
 export {
   bilinearSampler,
   type CorrelationOptions,

@@ -148,6 +148,12 @@ const labels = (shape: readonly number[], classes: number) => ({
   fixed: true,
 })
 
+const boxes = (...values: number[]) => ({
+  shape: [values.length / 5, 5],
+  values,
+  fixed: true,
+})
+
 export const networkRows: readonly Row[] = [
   row<Leaky>({
     op: 'LeakyReLU',
@@ -356,5 +362,41 @@ export const networkRows: readonly Row[] = [
       },
     ],
     formula: correlation,
+  }),
+  row<{ pooledSize: readonly [number, number]; spatialScale: number }>({
+    op: 'ROIPooling',
+    domain: signed,
+    cases: [
+      {
+        inputs: [[1, 2, 4, 4], boxes(0, 0, 0, 3, 3)],
+        attrs: { pooledSize: [2, 2], spatialScale: 1 },
+      },
+      {
+        inputs: [[2, 1, 5, 6], boxes(1, 2, 0, 9, 7, 0, 0, 3, 8, 8)],
+        attrs: { pooledSize: [2, 3], spatialScale: 0.5 },
+      },
+      {
+        inputs: [[1, 1, 4, 4], boxes(0, 2, 2, 9, 9, 0, 3, 3, 1, 1, 0, 8, 8, 9, 9)],
+        attrs: { pooledSize: [2, 2], spatialScale: 1 },
+      },
+    ],
+    formula: ([x, rois], { pooledSize, spatialScale }) => {
+      const [, c, h, w] = x!.shape as [number, number, number, number]
+      return build([rois!.shape[0]!, c, ...pooledSize], ([r, k, i, j]) => {
+        const corner = (m: number): number => Math.round(get(rois!, [r!, m]) * spatialScale)
+        const range = (n: number, of: number, low: number, high: number, limit: number) => {
+          const step = Math.max(high - low + 1, 1) / of
+          const [from, to] = [low + Math.floor(n * step), low + Math.ceil((n + 1) * step)]
+          return Array.from({ length: Math.max(0, to - from) }, (_, m) => from + m).filter(
+            (v) => v >= 0 && v < limit,
+          )
+        }
+        const rows = range(i!, pooledSize[0], corner(2), corner(4), h)
+        const columns = range(j!, pooledSize[1], corner(1), corner(3), w)
+        const image = get(rois!, [r!, 0])
+        const values = rows.flatMap((y) => columns.map((z) => get(x!, [image, k!, y, z])))
+        return values.length === 0 ? 0 : Math.max(...values)
+      })
+    },
   }),
 ]

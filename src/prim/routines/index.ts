@@ -7,6 +7,7 @@ import { inRange } from './check.ts'
 import { ctc } from './ctc.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import { roiAlign, roiAlignBack } from './roi.ts'
+import { roiPool } from './roiPool.ts'
 import type { Elements, Routine } from './routine.ts'
 import { categorical, sample } from './sample.ts'
 import { scan } from './scan.ts'
@@ -32,6 +33,7 @@ export const routines = {
   multiboxDetection,
   roiAlign,
   roiAlignBack,
+  roiPool,
 } satisfies Record<string, Routine>
 
 /** The name of a routine. */
