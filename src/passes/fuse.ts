@@ -9,7 +9,7 @@ import { costly } from '../prim/scalar.ts'
 import { emitNode } from './emit.ts'
 import { kindOf, type PrimitiveKind, primitive } from './kind.ts'
 import { arranged, chooseOrders, type Order } from './layout.ts'
-import { mergeMaps } from './merge.ts'
+import { mergeLoops } from './merge.ts'
 import { fuseRows } from './rows.ts'
 
 /** A block of memory in a fused program. */
@@ -248,7 +248,7 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
       const fusion = new Fusion(graph, layouts, facts)
       for (const node of order) if (stored.has(node)) emitNode(fusion, node)
       const outputs = graph.outputs.map((s) => resultOf(fusion, s))
-      return fuseRows({ buffers: fusion.buffers, steps: mergeMaps(fusion.steps), outputs })
+      return fuseRows({ buffers: fusion.buffers, steps: mergeLoops(fusion.steps), outputs })
     } catch (e) {
       if (!(e instanceof NeedsMemory) || !settle(e.node)) throw e
     }

@@ -17,7 +17,7 @@ import { type Fused, fuse } from '../../src/passes/fuse.ts'
 import { kindOf } from '../../src/passes/kind.ts'
 import { lower, lowerInstance } from '../../src/passes/lower.ts'
 import { planMemory } from '../../src/passes/memory.ts'
-import { mergeMaps } from '../../src/passes/merge.ts'
+import { mergeLoops } from '../../src/passes/merge.ts'
 import { backends, reference } from '../cases/devices.ts'
 import { build, generator, sizeOf } from '../cases/model.ts'
 import { expectClose, put, take } from '../cases/runner.ts'
@@ -325,7 +325,7 @@ describe('laws', () => {
     fc.assert(
       fc.property(programs, ({ moves, wanted }) => {
         const { steps } = fused(graphOf(moves, wanted))
-        expect(mergeMaps(steps).length).toBeLessThanOrEqual(steps.length)
+        expect(mergeLoops(steps).length).toBeLessThanOrEqual(steps.length)
       }),
       { numRuns: 100 },
     )
