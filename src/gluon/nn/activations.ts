@@ -159,10 +159,6 @@ export class Swish extends HybridBlock {
     this.#beta = beta
   }
 
-  protected override get operatorName(): string {
-    return 'fwd'
-  }
-
   override forward(x: Tensor): Tensor {
     return x.mul(sigmoid(x.mul(this.#beta)))
   }

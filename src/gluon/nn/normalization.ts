@@ -265,8 +265,7 @@ export class InstanceNorm extends Norm {
 
   override forward(x: Tensor): Tensor {
     const [gamma, beta] = [this.gamma.data() as Tensor, this.beta.data() as Tensor]
-    const rank = x.shape.length
-    const axis = this.#axis < 0 ? this.#axis + rank : this.#axis
+    const axis = this.#axis
     if (axis === 1) return instanceNorm(x, gamma, beta, { eps: this.#eps })
     const turned = x.swapaxes(1, axis)
     return instanceNorm(turned, gamma, beta, { eps: this.#eps }).swapaxes(1, axis)

@@ -3,23 +3,8 @@
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { flip } from '../../ops/repetition.ts'
-import { concat, sliceAxis } from '../../ops/slicing.ts'
+import { pad } from '../../ops/padding.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
-
-/** Elements before and after along an axis, mirrored in the first and the last one. */
-function reflect(x: Tensor, axis: number, before: number, after: number): Tensor {
-  const size = x.shape[axis]!
-  if (before >= size || after >= size)
-    fail('ReflectionPad2D', `padding ${before} and ${after} must be below the size ${size}`)
-  const mirror = (begin: number, end: number): Tensor =>
-    flip(sliceAxis(x, { axis, begin, end }), { axis })
-  const parts: Tensor[] = []
-  if (before > 0) parts.push(mirror(1, before + 1))
-  parts.push(x)
-  if (after > 0) parts.push(mirror(size - after - 1, size - 1))
-  return parts.length === 1 ? x : concat(...parts, { dim: axis })
-}
 
 /**
  * Pads images with their own mirror image; the outermost row and column are not repeated.
@@ -51,7 +36,6 @@ export class ReflectionPad2D extends HybridBlock {
   }
 
   override forward(x: Tensor): Tensor {
-    const [top, bottom, left, right] = this.#padding.slice(4) as [number, number, number, number]
-    return reflect(reflect(x, 2, top, bottom), 3, left, right)
+    return pad(x, { mode: 'reflect', padWidth: this.#padding })
   }
 }
