@@ -44,16 +44,17 @@ function runsOf(
   return Array.from({ length: count }, (_, i) => arrays.slice(i * arity, (i + 1) * arity))
 }
 
-const optimizerOps = new Map<FormulaName, OpDef>()
+const optimizerOps = new Map<string, OpDef>()
 
 /** The operator that updates any number of parameters by one formula and one set of numbers. */
-function optimizerOp(name: FormulaName): OpDef {
-  let op = optimizerOps.get(name)
+function optimizerOp(name: FormulaName, halves: boolean): OpDef {
+  const key = halves ? `${name} of halves` : `${name} of many`
+  let op = optimizerOps.get(key)
   if (op === undefined) {
-    const f: Formula = formulas[name]
+    const f: Formula = halves ? precise(formulas[name]) : formulas[name]
     const arity = f.arrays.length
     op = new OpDef({
-      name: `${name} of many`,
+      name: key,
       inputs: ['...data'],
       attrs: f.attrs,
       ...(name === 'sgld' ? { traits: { random: true } } : {}),
@@ -62,7 +63,7 @@ function optimizerOp(name: FormulaName): OpDef {
         return each(name, f, runs, () => numbers, values)
       },
     }) as unknown as OpDef
-    optimizerOps.set(name, op)
+    optimizerOps.set(key, op)
   }
   return op
 }
@@ -70,8 +71,9 @@ function optimizerOp(name: FormulaName): OpDef {
 /**
  * Updates many parameters in place in one call: parameter i is `weights[i]` with `states[i]`.
  *
- * All share one set of numbers; changing them compiles nothing anew. Parameters of a formula that draws random numbers
- * must come one at a time.
+ * All share one set of numbers; changing them compiles nothing anew. Where there is a state more than the formula has, it is
+ * the float32 copy of a half-precision weight, by which the weight is updated; all parameters must be of one kind.
+ * Parameters of a formula that draws random numbers must come one at a time.
  */
 export function multiUpdate<T extends Tensor>(
   name: FormulaName,
@@ -80,9 +82,14 @@ export function multiUpdate<T extends Tensor>(
   states: readonly (readonly T[])[],
   attrs: { readonly [name: string]: unknown },
 ): void {
+  const halves = states.length > 0 && hasCopy(name, states[0]!.length)
   const inputs = weights.flatMap((weight, i) => [weight, grads[i]!, ...states[i]!])
-  applyInto(optimizerOp(name), inputs, attrs, [...weights, ...states.flat()])
+  applyInto(optimizerOp(name, halves), inputs, attrs, [...weights, ...states.flat()])
 }
+
+/** Whether so many states of a formula end in a float32 copy of the weight. */
+export const hasCopy = (name: FormulaName, states: number): boolean =>
+  states > formulas[name].arrays.length - 2
 
 /** Where the numbers of each weight come from: the attribute of the list, for each number of the formula. */
 interface Lists {

@@ -2,7 +2,7 @@
 
 import type { NDArray } from '../ndarray/ndarray.ts'
 import type { FormulaName } from '../ops/formula.ts'
-import { multiUpdate } from '../ops/multiUpdate.ts'
+import { hasCopy, multiUpdate } from '../ops/multiUpdate.ts'
 import { Optimizer, type OptimizerState } from './optimizer.ts'
 
 /** What one update of a parameter computes. Parameters with equal steps are updated in one call. */
@@ -11,7 +11,10 @@ export interface Step {
   readonly attrs: { readonly [name: string]: number | boolean }
 }
 
-/** The base of optimizers that choose a formula and its numbers for each parameter. */
+/**
+ * The base of optimizers that choose a formula and its numbers for each parameter. Behind a parameter's states may stand the
+ * float32 copy of a half-precision weight, by which it is then updated.
+ */
 export abstract class FormulaOptimizer extends Optimizer {
   /** The formula of a parameter and its numbers, once for each update, after it has been counted. */
   protected abstract step(index: number): Step
@@ -41,7 +44,8 @@ export abstract class FormulaOptimizer extends Optimizer {
     const groups = new Map<string, Step & { readonly members: number[] }>()
     indices.forEach((index, i) => {
       const step = this.step(index)
-      const key = `${step.formula} ${Object.values(step.attrs).join()}`
+      const copy = hasCopy(step.formula, states[i]!.length)
+      const key = `${step.formula} ${copy} ${Object.values(step.attrs).join()}`
       const group = groups.get(key)
       if (group === undefined) groups.set(key, { ...step, members: [i] })
       else group.members.push(i)

@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { array } from '../ndarray/creation.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
+import { FormulaOptimizer } from './formulaOptimizer.ts'
 import type { Optimizer, OptimizerState } from './optimizer.ts'
 
 /**
@@ -40,8 +41,16 @@ export class Updater {
       return withFrame({ recording: false }, () => this.updateAll(indices, grads, weights))
     if (!this.optimizer.multiPrecision) return this.#apply(indices, grads, weights)
     const full = weights.map((weight, i) => this.#masterOf(indices[i]!, weight))
-    const precise = grads.map((grad, i) => (full[i] === weights[i] ? grad : grad.astype('float32')))
-    this.#apply(indices, precise, full)
+    if (this.optimizer instanceof FormulaOptimizer) {
+      const states = indices.map((index, i) => {
+        const own = this.#stateOf(index, full[i]!)
+        return full[i] === weights[i] ? own : [...own, full[i]!]
+      })
+      return this.optimizer.updateAll(indices, weights, grads, states)
+    }
+    // An optimizer of one's own works on the float32 copies as on any weights.
+    const exact = grads.map((grad, i) => (full[i] === weights[i] ? grad : grad.astype('float32')))
+    this.#apply(indices, exact, full)
     weights.forEach((weight, i) => {
       if (full[i] !== weight) weight.assign(full[i]!)
     })

@@ -84,6 +84,34 @@ describe('optimizers', () => {
     fused.forEach((l, t) => expect(Math.abs(l - eager[t]!), `${name} at ${t}`).toBeLessThan(1e-3))
   })
 
+  it.each(['sgd', 'adam', 'lamb'])(
+    '%s trains half-precision weights by float32 copies, eager and fused',
+    (name) => {
+      const run = (fused: boolean): number[] => {
+        const [x, y] = data().map((a) => a.astype('float16'))
+        random.seed(3)
+        const net = new gluon.nn.HybridSequential()
+        net.add(new gluon.nn.Dense(16, { activation: 'tanh', inUnits: 4, dtype: 'float16' }))
+        net.add(new gluon.nn.Dense(1, { inUnits: 16, dtype: 'float16' }))
+        net.initialize(new init.Xavier())
+        const loss = new gluon.loss.L2Loss()
+        const params = { ...runs[name]![0], multiPrecision: true }
+        const trainer = new gluon.Trainer(net.collectParams(), name, params)
+        const step = fused ? gluon.fuseStep(net, loss, trainer) : null
+        return Array.from({ length: 60 }, () => {
+          if (step !== null) return nd.mean(step(x!, y!)).asScalarSync()
+          const l = autograd.record(() => loss(net(x!), y!))
+          l.backward()
+          trainer.step(32)
+          return nd.mean(l).asScalarSync()
+        })
+      }
+      const [eager, fused] = [run(false), run(true)]
+      expect(eager.at(-1)).toBeLessThan(0.03)
+      expect(Math.abs(fused.at(-1)! - eager.at(-1)!)).toBeLessThan(0.01)
+    },
+  )
+
   it('sgld adds noise of variance lr, its own for each parameter', async () => {
     random.seed(5)
     const updater = optimizer.getUpdater(new optimizer.SGLD({ learningRate: 0.04 }))
