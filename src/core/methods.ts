@@ -162,6 +162,34 @@ export interface TensorMethods {
     depth: number,
     options?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType },
   ): this
+  sort(options?: { readonly axis?: number | null; readonly isAscend?: boolean }): this
+  argsort(options?: {
+    readonly axis?: number | null
+    readonly isAscend?: boolean
+    readonly dtype?: DType
+  }): this
+  /** The positions, values or mask of the k largest; `nd.topk` gives both. */
+  topk(options?: {
+    readonly axis?: number | null
+    readonly k?: number
+    readonly retTyp?: 'value' | 'indices' | 'mask'
+    readonly isAscend?: boolean
+    readonly dtype?: DType
+  }): this
+  pad(options: {
+    readonly mode: 'constant' | 'edge' | 'reflect'
+    readonly padWidth: readonly number[]
+    readonly constantValue?: number
+  }): this
+  diag(options?: { readonly k?: number; readonly axis1?: number; readonly axis2?: number }): this
+  depthToSpace(blockSize: number): this
+  spaceToDepth(blockSize: number): this
+  splitV2(
+    indicesOrSections: number | readonly number[],
+    options?: { readonly axis?: number; readonly squeezeAxis?: boolean },
+  ): this[]
+  shapeArray(): this
+  sizeArray(): this
   zerosLike(): this
   onesLike(): this
 }

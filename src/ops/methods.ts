@@ -7,13 +7,17 @@ import * as binary from './binary.ts'
 import { cast, clip, onesLike, zerosLike } from './cast.ts'
 import * as compare from './compare.ts'
 import * as elementary from './elementary.ts'
+import * as facts from './facts.ts'
 import * as indexing from './indexing.ts'
+import * as layout from './layout.ts'
 import * as movement from './movement.ts'
+import * as padding from './padding.ts'
 import * as reduce from './reduce.ts'
 import { atRegion } from './region.ts'
 import * as repetition from './repetition.ts'
 import * as slicing from './slicing.ts'
 import * as softmax from './softmax.ts'
+import * as sorting from './sorting.ts'
 import * as unary from './unary.ts'
 
 type Method<K extends keyof TensorMethods> = (
@@ -124,6 +128,16 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   take: indexing.take,
   pick: indexing.pick,
   oneHot: indexing.oneHot,
+  sort: sorting.sort,
+  argsort: sorting.argsort,
+  topk: sorting.topk,
+  pad: padding.pad,
+  diag: layout.diag,
+  depthToSpace: (x, blockSize) => layout.depthToSpace(x, { blockSize }),
+  spaceToDepth: (x, blockSize) => layout.spaceToDepth(x, { blockSize }),
+  splitV2: layout.splitV2,
+  shapeArray: facts.shapeArray,
+  sizeArray: facts.sizeArray,
   zerosLike,
   onesLike,
 }

@@ -431,6 +431,47 @@ export function checkEdges(row: Row, context: Context): void {
   }
 }
 
+const specialFloats = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  1e-45,
+  -0,
+  3.4e38,
+  -3.4e38,
+  1e-40,
+  1e9,
+  -7,
+]
+const specialInts = [2147483647, -2147483648, -1, 0, 99999]
+
+/**
+ * NaN, infinities, subnormals, extreme numbers and positions far outside: a result of the usual shape, or an MXNetError,
+ * but no access outside an array (which the reference backend would report in its own name).
+ */
+export function checkSpecial(row: Row, context: Context): void {
+  row.cases.forEach((c, at) => {
+    const usual = inputsOf(row, c, 'float32', at)
+    const strange = usual.map((x, k) => {
+      const values = isFloat(x.dtype) ? specialFloats : specialInts
+      const data = x.value.data.map((_, i) => values[(7 * i + 3 * k + at) % values.length]!)
+      return put(
+        { shape: x.value.shape, data: data.map((v) => stored(v, x.dtype)) },
+        x.dtype,
+        context,
+      )
+    })
+    const run = (inputs: readonly NDArray[]): (readonly number[])[] =>
+      call(opOf(row), inputs, c.attrs as Attrs, context).map((y) => take(y).shape)
+    const shapes = run(usual.map((x) => put(x.value, x.dtype, context)))
+    try {
+      expect(run(strange), name(row, c)).toEqual(shapes)
+    } catch (e) {
+      if (!(e instanceof MXNetError) || e.where === 'reference' || e.where === 'wasm') throw e
+    }
+  })
+}
+
 const reshapedSpec = (spec: InputSpec, shape: readonly number[]): InputSpec => {
   if (!('shape' in spec)) return shape
   const { values: _values, ...rest } = spec

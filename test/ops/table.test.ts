@@ -11,6 +11,7 @@ import {
   checkGradients,
   checkInference,
   checkInts,
+  checkSpecial,
   checkStrides,
   checkValues,
 } from '../cases/runner.ts'
@@ -42,8 +43,10 @@ describe.each(rows.map((row) => [row.op, row] as const))('%s', (_name, row) => {
     checkValues(row, 'float64', reference),
   )
   it.runIf(row.formula)('infers what it computes', () => checkInference(row))
-  it.runIf(row.formula && row.order !== 0)('has the gradients that differences show', () =>
-    checkGradients(row),
+  const order = row.order ?? 2
+  it.runIf(row.formula && order > 0)(
+    `has the gradients that differences show, to order ${order}`,
+    () => checkGradients(row),
   )
   it.runIf(row.formula && row.cases.some((c) => c.inputs))('keeps its values when fused', () =>
     checkFusion(row, 'float64', reference),
@@ -68,6 +71,9 @@ describe.each(rows.map((row) => [row.op, row] as const))('%s', (_name, row) => {
       })
       it.runIf(row.ints)('computes in integers', () => checkInts(row, context))
       it.runIf(row.statistics)('draws what it should', () => row.statistics!(context))
+      it.runIf(row.formula && row.cases.some((c) => c.inputs))('survives special values', () =>
+        checkSpecial(row, context),
+      )
       if (context === reference) return
       it.runIf(row.formula)('computes its formula in float64', () =>
         checkValues(row, 'float64', context),

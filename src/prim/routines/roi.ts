@@ -38,8 +38,8 @@ function eachSample(
     const [roiW, roiH] =
       aligned === 1 ? [x2 - x1, y2 - y1] : [Math.max(x2 - x1, 1), Math.max(y2 - y1, 1)]
     const [binW, binH] = [roiW / across, roiH / down]
-    const samplesY = ratio > 0 ? ratio : Math.ceil(roiH / down)
-    const samplesX = ratio > 0 ? ratio : Math.ceil(roiW / across)
+    const samplesY = ratio > 0 ? ratio : adapted(roiH / down)
+    const samplesX = ratio > 0 ? ratio : adapted(roiW / across)
     const share = 1 / Math.max(samplesY * samplesX, 1)
     for (let i = 0; i < down; i++) {
       for (let j = 0; j < across; j++) {
@@ -60,6 +60,9 @@ function eachSample(
     }
   }
 }
+
+/** One sample an element of a bin; regions far larger than any map are sampled more thinly. */
+const adapted = (extent: number): number => (extent > 0 ? Math.min(Math.ceil(extent), 256) : 0)
 
 /** The four elements around a place and their weights; none further than one element outside. */
 function corners(y: number, x: number, h: number, w: number): [number, number][] {
