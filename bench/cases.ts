@@ -34,6 +34,10 @@ export const cases: readonly Case[] = [
   { name: 'layerNorm', title: 'layer normalization of 4096x1024', bytes: 2 * 4 * 2 ** 22 },
   { name: 'sumRows', title: 'sums of the rows of 4096x1024', bytes: 4 * 2 ** 22 },
   { name: 'sumColumns', title: 'sums of the columns of 4096x1024', bytes: 4 * 2 ** 22 },
+  { name: 'lenet', title: 'LeNet, one training step, batch 64, sgd', flops: 0.84e9 },
+  { name: 'lstm', title: 'LSTM 256, 35 steps, batch 32, forward and backward', flops: 3.5e9 },
+  { name: 'resnetForward', title: 'ResNet-18 forward, batch 32', flops: 32 * 3.63e9 },
+  { name: 'resnetStep', title: 'ResNet-18 forward and backward, batch 16', flops: 16 * 3 * 3.63e9 },
   { name: 'add64', title: 'one add of 64 elements, in a chain' },
   { name: 'triad', title: 'a = b + 3 c over 64 MiB arrays', bytes: 3 * 4 * 2 ** 24 },
 ]

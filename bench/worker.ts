@@ -1,6 +1,7 @@
 // Our library behind the protocol of serve.ts; MXNET_BACKEND decides what it runs on, the argument how a step is written.
 import { autograd, cpu, engine, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
 import { kernels } from './kernels.ts'
+import { large, networks } from './networks.ts'
 import { checkSteps, corners, labels, numbers, type Served, serve, weights } from './serve.ts'
 
 const ctx = cpu()
@@ -95,8 +96,8 @@ const others = {
 }
 const { matmul1024 } = others
 const byMode: { readonly [mode: string]: Parameters<typeof serve>[1] } = {
-  eager: { mlp, ...others },
-  threads: { matmul1024, ...kernels },
+  eager: { mlp, ...others, ...networks },
+  threads: { matmul1024, ...kernels, ...large },
 }
 const about = `${runtime.describe()}, ${engine.numThreads()} thread(s)`
 await serve(about, byMode[mode] ?? { mlp })

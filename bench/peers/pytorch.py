@@ -119,14 +119,159 @@ KERNELS = {
     'sumColumns': lambda: Kernel(TABLE, lambda x: x.sum(0)),
 }
 
+def fill(net):
+    seed = 40
+    with torch.no_grad():
+        for parameter in net:
+            seed += 1
+            if parameter.dim() < 2:
+                continue
+            bound = (3 / parameter[0].numel()) ** 0.5
+            values = numbers(parameter.numel(), seed, -bound, bound)
+            parameter.copy_(torch.from_numpy(values).reshape(parameter.shape))
+
+
+def images(n, c, size):
+    return torch.from_numpy(numbers(n * c * size * size, 31, 0, 1)).reshape(n, c, size, size)
+
+
+def classes(n):
+    return torch.from_numpy(np.floor(numbers(n, 32, 0, 10)).astype(np.int64))
+
+
+class Lenet:
+    def __init__(self):
+        nn = torch.nn
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.ReLU(),
+            nn.MaxPool2d(2), nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
+        )
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.zero_()
+        self.x, self.y = images(64, 1, 28), classes(64)
+        self.loss = nn.CrossEntropyLoss()
+        self.sgd = torch.optim.SGD(self.net.parameters(), lr=0.01)
+        fill(self.net.parameters())
+
+    def once(self):
+        self.sgd.zero_grad(set_to_none=True)
+        value = self.loss(self.net(self.x), self.y)
+        value.backward()
+        self.sgd.step()
+        return value
+
+    def check(self):
+        fill(self.net.parameters())
+        return [self.once().item(), self.once().item()]
+
+    def run(self, reps):
+        for _ in range(reps):
+            self.once()
+
+
+class BasicBlock(torch.nn.Module):
+    def __init__(self, inner, channels, stride):
+        super().__init__()
+        nn = torch.nn
+        self.body = nn.Sequential(
+            nn.Conv2d(inner, channels, 3, stride, 1, bias=False), nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels),
+        )
+        self.shortcut = None
+        if stride != 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inner, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x):
+        return torch.relu(self.body(x) + (x if self.shortcut is None else self.shortcut(x)))
+
+
+class Resnet:
+    def __init__(self, batch, train):
+        nn = torch.nn
+        layers = [
+            nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        ]
+        inner = 64
+        for channels in (64, 128, 256, 512):
+            layers.append(BasicBlock(inner, channels, 1 if channels == 64 else 2))
+            layers.append(BasicBlock(channels, channels, 1))
+            inner = channels
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)]
+        self.net = nn.Sequential(*layers).train(train)
+        with torch.no_grad():
+            layers[-1].bias.zero_()
+        # MXNet counts four numbers a channel in batch normalization, two of which PyTorch calls buffers.
+        named = []
+        for module in self.net.modules():
+            own = list(module.parameters(recurse=False))
+            named += own * 2 if isinstance(module, nn.BatchNorm2d) else own
+        fill(named)
+        self.x, self.y = images(batch, 3, 224), classes(batch)
+        self.loss = nn.CrossEntropyLoss()
+        self.train = train
+
+    def once(self):
+        if not self.train:
+            with torch.no_grad():
+                return self.net(self.x)
+        self.net.zero_grad(set_to_none=True)
+        value = self.loss(self.net(self.x), self.y)
+        value.backward()
+        return value
+
+    def check(self):
+        value = self.once()
+        return [value.item()] if self.train else corners(value)
+
+    def run(self, reps):
+        for _ in range(reps):
+            self.once()
+
+
+class Lstm:
+    def __init__(self):
+        self.net = torch.nn.LSTM(256, 256)
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.zero_()
+        fill(self.net.parameters())
+        values = numbers(35 * 32 * 256, 33, -1, 1)
+        self.x = torch.from_numpy(values).reshape(35, 32, 256).requires_grad_()
+
+    def once(self):
+        self.net.zero_grad(set_to_none=True)
+        value, _ = self.net(self.x)
+        value.sum().backward()
+        return value.detach()
+
+    def check(self):
+        return corners(self.once())
+
+    def run(self, reps):
+        for _ in range(reps):
+            self.once()
+
+
+LARGE = {
+    'resnetForward': lambda: Resnet(32, False),
+    'resnetStep': lambda: Resnet(16, True),
+}
 ONE = {
     'mlp': Mlp,
     'matmul64': lambda: Matmul(64, 784, 64),
     'matmul1024': lambda: Matmul(1024, 1024, 1024),
     'add64': Add,
+    'lenet': Lenet,
+    'lstm': Lstm,
     **KERNELS,
+    **LARGE,
 }
-MAKE = ONE if THREADS == 1 else {'matmul1024': ONE['matmul1024'], **KERNELS}
+MAKE = ONE if THREADS == 1 else {'matmul1024': ONE['matmul1024'], **KERNELS, **LARGE}
 ready = {}
 
 
