@@ -284,3 +284,51 @@ describe('recurrent layers', () => {
     expect(a.asArraySync()).not.toEqual(b.asArraySync())
   })
 })
+
+describe('cells', () => {
+  const shared = {
+    i2hWeightInitializer: new init.Uniform(0.5),
+    h2hWeightInitializer: new init.Uniform(0.5),
+  }
+  const pairs = [
+    [() => new rnn.RNNCell(3, shared), () => new rnn.RNN(3, { activation: 'tanh', layout: 'NTC' })],
+    [() => new rnn.LSTMCell(3, shared), () => new rnn.LSTM(3, { layout: 'NTC' })],
+    [() => new rnn.GRUCell(3, shared), () => new rnn.GRU(3, { layout: 'NTC' })],
+  ] as const
+
+  it.each(pairs.map((p) => [p[0]().constructor.name, ...p] as const))(
+    '%s unrolled is the layer',
+    (_name, makeCell, makeLayer) => {
+      const [cell, layer] = [makeCell(), makeLayer()]
+      cell.initialize()
+      layer.initialize()
+      const x = input(2, 4, 5)
+      const [outputs, states] = cell.unroll(4, x)
+      layer(x)
+      const [own, given] = [layer.collectParams(), [...cell.collectParams().values()]]
+      ;[...own.values()].forEach((p, i) => {
+        p.setData(given[i]!.data())
+      })
+      const [whole, last] = layer(x, layer.beginState(2))
+      near(outputs as NDArray, whole)
+      near(states[0]!, last[0]!.at(0))
+    },
+  )
+
+  it('stand on each other and read from both ends', () => {
+    const both = new rnn.BidirectionalCell(new rnn.LSTMCell(3), new rnn.GRUCell(2))
+    both.initialize()
+    const [outputs, states] = both.unroll(4, input(2, 4, 5))
+    expect((outputs as NDArray).shape).toEqual([2, 4, 5])
+    expect(states.map((s) => s.shape)).toEqual([
+      [2, 3],
+      [2, 3],
+      [2, 2],
+    ])
+    const tower = new rnn.SequentialRNNCell()
+    tower.add(new rnn.LSTMCell(3), new rnn.GRUCell(2))
+    tower.initialize()
+    const [output, next] = tower(input(2, 5), tower.beginState(2))
+    expect([output.shape, next.length]).toEqual([[2, 2], 3])
+  })
+})

@@ -1,5 +1,16 @@
-/** `gluon.rnn`: recurrent layers. */
+/** `gluon.rnn`: recurrent layers and cells. */
 
+export {
+  BidirectionalCell,
+  type CellOptions,
+  GRUCell,
+  LSTMCell,
+  RecurrentCell,
+  RNNCell,
+  type RNNCellOptions,
+  SequentialRNNCell,
+  type UnrollOptions,
+} from './cell.ts'
 export {
   type BeginStateOptions,
   GRU,

@@ -1,0 +1,367 @@
+/** Cells: one step of a recurrent network, and networks of them. */
+
+import { invoke } from '../../base/callable.ts'
+import { fail } from '../../base/error.ts'
+import { checkOptions } from '../../base/options.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import type { InitLike } from '../../initializer/initializer.ts'
+import { zeros } from '../../ndarray/creation.ts'
+import type { NDArray } from '../../ndarray/ndarray.ts'
+import { sigmoid, tanh } from '../../ops/activation.ts'
+import { fullyConnected } from '../../ops/dense.ts'
+import { expandDims } from '../../ops/movement.ts'
+import { concat, split, stack } from '../../ops/slicing.ts'
+import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
+import { Activation } from '../nn/basic.ts'
+import type { Parameter } from '../parameter.ts'
+import type { BeginStateOptions } from './layer.ts'
+
+/** Options of cells with weights. */
+export interface CellOptions extends BlockOptions {
+  readonly i2hWeightInitializer?: InitLike | null
+  readonly h2hWeightInitializer?: InitLike | null
+  /** Zeros by default. */
+  readonly i2hBiasInitializer?: InitLike
+  /** Zeros by default. */
+  readonly h2hBiasInitializer?: InitLike
+  /** The size of the input; told by the first input when left out. */
+  readonly inputSize?: number
+}
+
+/** Options of `unroll`. */
+export interface UnrollOptions {
+  /** States to begin with; zeros by default. */
+  readonly beginState?: readonly Tensor[]
+  /** The order of the axes of inputs and outputs; `NTC` by default. */
+  readonly layout?: 'NTC' | 'TNC'
+  /** Whether outputs come as one array; no by default where inputs are a list. */
+  readonly mergeOutputs?: boolean | null
+}
+
+const cellOptions = [
+  ...blockOptions,
+  'i2hWeightInitializer',
+  'h2hWeightInitializer',
+  'i2hBiasInitializer',
+  'h2hBiasInitializer',
+  'inputSize',
+]
+
+export interface RecurrentCell {
+  /** One step: the input and the states give the output and the next states. */
+  <T extends Tensor>(inputs: T, states: readonly T[]): [T, T[]]
+}
+
+/** What cells are: a step, the shapes of its states, and the unrolling of many steps. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
+export abstract class RecurrentCell extends HybridBlock {
+  /** Shapes of the states for a batch. */
+  abstract stateInfo(batchSize?: number): readonly { readonly shape: readonly number[] }[]
+
+  /** States to begin with, zeros unless `func` makes others. */
+  beginState(batchSize = 0, options: BeginStateOptions = {}): NDArray[] {
+    const { func = zeros, ...rest } = options
+    return this.stateInfo(batchSize).map(({ shape }) => func(shape, rest))
+  }
+
+  override [invoke](args: readonly unknown[]): unknown {
+    const [x, states] = args as readonly [Tensor, readonly Tensor[]]
+    if (!Array.isArray(states))
+      fail(this.constructor.name, 'a cell is called with an input and a list of states')
+    const [output, ...next] = super[invoke]([x, ...states]) as unknown as Tensor[]
+    return [output, next]
+  }
+
+  /**
+   * Runs the cell over `length` steps: outputs (one array, or a list), and the last states.
+   * @throws MXNetError when there are fewer steps.
+   */
+  unroll<T extends Tensor>(
+    length: number,
+    inputs: T | readonly T[],
+    options: UnrollOptions = {},
+  ): [T | T[], T[]] {
+    const { layout = 'NTC', mergeOutputs = null } = options
+    const { steps, axis } = stepsOf(this.constructor.name, length, inputs, layout)
+    let states = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
+    const outputs: Tensor[] = []
+    for (const x of steps) {
+      const [output, next] = this(x, states)
+      outputs.push(output)
+      states = next
+    }
+    const merged = mergeOutputs ?? !Array.isArray(inputs)
+    return [(merged ? stack(...outputs, { axis }) : outputs) as T | T[], states as T[]]
+  }
+}
+
+/** The inputs of each step. */
+function stepsOf(
+  where: string,
+  length: number,
+  inputs: Tensor | readonly Tensor[],
+  layout: 'NTC' | 'TNC',
+): { steps: readonly Tensor[]; axis: number } {
+  const axis = layout === 'NTC' ? 1 : 0
+  if (Array.isArray(inputs)) {
+    if (inputs.length !== length)
+      fail(where, `${inputs.length} inputs are given for ${length} steps`)
+    return { steps: inputs, axis }
+  }
+  const whole = inputs as Tensor
+  if (whole.shape[axis] !== length)
+    fail(where, `the input has ${whole.shape[axis]} steps along axis ${axis}, not ${length}`)
+  const parts = split(whole, { numOutputs: length, axis, squeezeAxis: true })
+  return { steps: Array.isArray(parts) ? parts : [parts as unknown as Tensor], axis }
+}
+
+/** A cell with weights: `rows` gates of `hiddenSize` each. */
+abstract class WeightedCell extends RecurrentCell {
+  readonly i2hWeight: Parameter
+  readonly h2hWeight: Parameter
+  readonly i2hBias: Parameter
+  readonly h2hBias: Parameter
+  protected readonly hiddenSize: number
+  readonly #rows: number
+
+  constructor(
+    where: string,
+    hiddenSize: number,
+    gates: number,
+    options: CellOptions,
+    known: readonly string[],
+  ) {
+    super(checkOptions(where, options, [...cellOptions, ...known]), hintOf(where))
+    if (!Number.isInteger(hiddenSize) || hiddenSize <= 0)
+      fail(where, `hiddenSize is ${String(hiddenSize)}: it must be an integer above 0`)
+    this.hiddenSize = hiddenSize
+    this.#rows = gates * hiddenSize
+    const make = (name: string, shape: readonly number[], init: InitLike | null): Parameter =>
+      this.params.get(name, { shape, init, allowDeferredInit: true })
+    this.i2hWeight = make(
+      'i2h_weight',
+      [this.#rows, options.inputSize ?? 0],
+      options.i2hWeightInitializer ?? null,
+    )
+    this.h2hWeight = make(
+      'h2h_weight',
+      [this.#rows, hiddenSize],
+      options.h2hWeightInitializer ?? null,
+    )
+    this.i2hBias = make('i2h_bias', [this.#rows], options.i2hBiasInitializer ?? 'zeros')
+    this.h2hBias = make('h2h_bias', [this.#rows], options.h2hBiasInitializer ?? 'zeros')
+  }
+
+  override inferShape(x: Tensor): void {
+    this.i2hWeight.shape = [this.#rows, x.shape.at(-1)!]
+  }
+
+  /** What input and state contribute to the gates. */
+  protected sums(x: Tensor, h: Tensor): readonly [Tensor, Tensor] {
+    const attrs = { numHidden: this.#rows }
+    return [
+      fullyConnected(x, this.i2hWeight.data() as Tensor, this.i2hBias.data(), attrs),
+      fullyConnected(h, this.h2hWeight.data() as Tensor, this.h2hBias.data(), attrs),
+    ]
+  }
+
+  stateInfo(batchSize = 0): { readonly shape: readonly number[] }[] {
+    return [{ shape: [batchSize, this.hiddenSize] }]
+  }
+
+  protected override describe(): string {
+    const [rows, inner] = this.i2hWeight.shape as [number, number]
+    return `(${inner || 'None'} -> ${rows})`
+  }
+}
+
+/** `rnn` for RNNCell: MXNet's cells go by the kind. */
+const hintOf = (where: string): string => where.replace(/Cell$/, '').toLowerCase()
+
+/** Options of `RNNCell`. */
+export interface RNNCellOptions extends CellOptions {
+  /** tanh by default. */
+  readonly activation?: 'tanh' | 'relu' | 'sigmoid' | 'softrelu' | 'softsign'
+}
+
+/**
+ * A step of Elman's network.
+ *
+ * `h' = act(W·x + b + U·h + b')`; `(N, C), [(N, hiddenSize)] -> (N, hiddenSize)` and the next states.
+ * @throws MXNetError unless `hiddenSize` is an integer above 0.
+ * @example
+ * const cell = new gluon.rnn.RNNCell(20)
+ * @see MXNet `gluon.rnn.RNNCell`
+ */
+export class RNNCell extends WeightedCell {
+  readonly #act: Activation
+
+  constructor(hiddenSize: number, options: RNNCellOptions = {}) {
+    super('RNNCell', hiddenSize, 1, options, ['activation'])
+    this.#act = this.nameScope(() => new Activation(options.activation ?? 'tanh'))
+  }
+
+  override forward(x: Tensor, h: Tensor): Tensor {
+    const [a, b] = this.sums(x, h)
+    const output = this.#act(a.add(b))
+    return [output, output] as unknown as Tensor
+  }
+}
+
+/**
+ * A step of a network with a long short-term memory.
+ *
+ * `i, f, g, o = σ, σ, tanh, σ(W·x + b + U·h + b')`, `c' = f·c + i·g`, `h' = o·tanh(c')`;
+ * `(N, C), [h, c] -> (N, hiddenSize)` and the next states.
+ * @throws MXNetError unless `hiddenSize` is an integer above 0.
+ * @example
+ * const cell = new gluon.rnn.LSTMCell(20)
+ * @see MXNet `gluon.rnn.LSTMCell`
+ */
+export class LSTMCell extends WeightedCell {
+  constructor(hiddenSize: number, options: CellOptions = {}) {
+    super('LSTMCell', hiddenSize, 4, options, [])
+  }
+
+  override stateInfo(batchSize = 0): { readonly shape: readonly number[] }[] {
+    const shape = [batchSize, this.hiddenSize]
+    return [{ shape }, { shape }]
+  }
+
+  override forward(x: Tensor, h: Tensor, c: Tensor): Tensor {
+    const [a, b] = this.sums(x, h)
+    const [i, f, g, o] = split(a.add(b), { numOutputs: 4, axis: 1 }) as unknown as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ]
+    const cell = sigmoid(f)
+      .mul(c)
+      .add(sigmoid(i).mul(tanh(g)))
+    const output = sigmoid(o).mul(tanh(cell))
+    return [output, output, cell] as unknown as Tensor
+  }
+}
+
+/**
+ * A step of a gated recurrent network.
+ *
+ * `r, z = σ(W·x + b + U·h + b')`, `n = tanh(W·x + b + r·(U·h + b'))`, `h' = (1 - z)·n + z·h`;
+ * `(N, C), [h] -> (N, hiddenSize)` and the next states.
+ * @throws MXNetError unless `hiddenSize` is an integer above 0.
+ * @example
+ * const cell = new gluon.rnn.GRUCell(20)
+ * @see MXNet `gluon.rnn.GRUCell`
+ */
+export class GRUCell extends WeightedCell {
+  constructor(hiddenSize: number, options: CellOptions = {}) {
+    super('GRUCell', hiddenSize, 3, options, [])
+  }
+
+  override forward(x: Tensor, h: Tensor): Tensor {
+    const [a, b] = this.sums(x, h).map((t) => split(t, { numOutputs: 3, axis: 1 })) as unknown as [
+      Tensor[],
+      Tensor[],
+    ]
+    const reset = sigmoid(a[0]!.add(b[0]!))
+    const update = sigmoid(a[1]!.add(b[1]!))
+    const fresh = tanh(a[2]!.add(reset.mul(b[2]!)))
+    const output = fresh.sub(update.mul(fresh)).add(update.mul(h))
+    return [output, output] as unknown as Tensor
+  }
+}
+
+/**
+ * Cells on top of each other: the output of one is the input of the next.
+ *
+ * States are those of all cells in a row.
+ * @example
+ * const stack = new gluon.rnn.SequentialRNNCell()
+ * stack.add(new gluon.rnn.LSTMCell(20), new gluon.rnn.GRUCell(10))
+ * @see MXNet `gluon.rnn.SequentialRNNCell`
+ */
+export class SequentialRNNCell extends RecurrentCell {
+  constructor(options: BlockOptions = {}) {
+    super(checkOptions('SequentialRNNCell', options, blockOptions))
+  }
+
+  /** Appends cells. */
+  add(...cells: RecurrentCell[]): void {
+    for (const cell of cells) this.registerChild(cell)
+  }
+
+  get #cells(): RecurrentCell[] {
+    return [...this.children.values()] as RecurrentCell[]
+  }
+
+  stateInfo(batchSize = 0): { readonly shape: readonly number[] }[] {
+    return this.#cells.flatMap((cell) => cell.stateInfo(batchSize))
+  }
+
+  override forward(x: Tensor, ...states: Tensor[]): Tensor {
+    let output = x
+    const next: Tensor[] = []
+    let at = 0
+    for (const cell of this.#cells) {
+      const count = cell.stateInfo().length
+      const [y, own] = cell(output, states.slice(at, at + count))
+      output = y
+      next.push(...own)
+      at += count
+    }
+    return [output, ...next] as unknown as Tensor
+  }
+}
+
+/**
+ * Two cells over a sequence, one from each end; only `unroll` can run it.
+ *
+ * Outputs of both stand side by side: `(N, T, C) -> (N, T, L + R)`.
+ * @throws MXNetError when it is called step by step.
+ * @example
+ * const both = new gluon.rnn.BidirectionalCell(new gluon.rnn.LSTMCell(20), new gluon.rnn.LSTMCell(20))
+ * @see MXNet `gluon.rnn.BidirectionalCell`
+ */
+export class BidirectionalCell extends RecurrentCell {
+  readonly lCell: RecurrentCell
+  readonly rCell: RecurrentCell
+
+  constructor(lCell: RecurrentCell, rCell: RecurrentCell, options: BlockOptions = {}) {
+    super(checkOptions('BidirectionalCell', options, blockOptions))
+    this.lCell = lCell
+    this.rCell = rCell
+  }
+
+  stateInfo(batchSize = 0): { readonly shape: readonly number[] }[] {
+    return [...this.lCell.stateInfo(batchSize), ...this.rCell.stateInfo(batchSize)]
+  }
+
+  override forward(): Tensor {
+    return fail('BidirectionalCell', 'it needs the whole sequence: use unroll')
+  }
+
+  override unroll<T extends Tensor>(
+    length: number,
+    inputs: T | readonly T[],
+    options: UnrollOptions = {},
+  ): [T | T[], T[]] {
+    const { layout = 'NTC', mergeOutputs = null } = options
+    const { steps, axis } = stepsOf('BidirectionalCell', length, inputs, layout)
+    const begin = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
+    const count = this.lCell.stateInfo().length
+    const run = (cell: RecurrentCell, list: readonly Tensor[], states: readonly Tensor[]) =>
+      cell.unroll(length, list, { beginState: states, layout, mergeOutputs: false }) as unknown as [
+        Tensor[],
+        Tensor[],
+      ]
+    const [left, leftStates] = run(this.lCell, steps, begin.slice(0, count))
+    const [right, rightStates] = run(this.rCell, steps.toReversed(), begin.slice(count))
+    const outputs = left.map((y, t) => concat(y, right[length - 1 - t]!, { dim: 1 }))
+    const merged = mergeOutputs ?? !Array.isArray(inputs)
+    const joined = merged
+      ? concat(...outputs.map((y) => expandDims(y, axis)), { dim: axis })
+      : outputs
+    return [joined as T | T[], [...leftStates, ...rightStates] as T[]]
+  }
+}
