@@ -75,6 +75,18 @@ export interface Backend {
   /** Resolves when all submitted work is done; rejects with the first error since the last call. */
   sync(): Promise<void>
   memory(): MemoryUse
+  /** Turns notes on what other threads run on or off; gives those made since the last call. Absent: there are no others. */
+  trace?(on: boolean): readonly Span[]
+}
+
+/** What a thread has run. */
+export interface Span {
+  readonly thread: number
+  /** The operator it was part of. */
+  readonly name: string
+  /** Milliseconds of `performance.now` on this thread. */
+  readonly start: number
+  readonly end: number
 }
 
 /** Tells when holders of memory have been collected, so that their blocks can be given back. */

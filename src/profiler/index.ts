@@ -13,7 +13,7 @@ export interface ProfilerConfig {
   readonly aggregateStats?: boolean
 }
 
-type Kind = Parameters<Probe>[0]
+type Kind = Parameters<Probe>[0] | 'thread'
 
 interface Event {
   readonly kind: Kind
@@ -21,6 +21,8 @@ interface Event {
   /** Milliseconds. */
   readonly start: number
   readonly end: number
+  /** Which thread of the pool, for what runs there. */
+  readonly thread?: number
 }
 
 interface MemoryPoint {
@@ -31,7 +33,8 @@ interface MemoryPoint {
 
 /** More events than this are counted but not kept for the trace, so that a long run stays bounded. */
 const mostEvents = 1_000_000
-const rows = { layer: 1, operator: 2, kernel: 3 } as const
+/** Rows of the trace; those of threads follow. */
+const rows = { layer: 1, operator: 2, kernel: 3, thread: 4 } as const
 
 let config: Required<ProfilerConfig> = { filename: 'profile.json', aggregateStats: true }
 let events: Event[] = []
@@ -48,11 +51,28 @@ interface Total {
 const totals = new Map<string, Total>()
 
 const listen: Probe = (kind, name, start, end) => {
-  if (events.length < mostEvents) events.push({ kind, name, start, end })
-  else lost++
+  take({ kind, name, start, end })
   if (kind === 'operator') points.push({ at: end, ...use() })
   if (points.length > mostEvents) points = points.slice(-mostEvents / 2)
+}
+
+/** Turns the notes of threads on or off, and takes those that are there. */
+function listenToThreads(on: boolean): void {
+  for (const { backend } of activeMemories()) {
+    const spans = backend.trace?.(on) ?? []
+    if (tracing) for (const span of spans) take({ kind: 'thread', ...span })
+  }
+  tracing = on
+}
+
+/** Whether threads have been noting what they run. */
+let tracing = false
+
+function take(event: Event): void {
+  if (events.length < mostEvents) events.push(event)
+  else lost++
   if (!config.aggregateStats) return
+  const { kind, name, start, end } = event
   const key = `${kind} ${name}`
   const time = end - start
   const t = totals.get(key)
@@ -93,11 +113,13 @@ export function setConfig(settings: ProfilerConfig): void {
 /** Starts listening. @see MXNet `mx.profiler.start` */
 export function start(): void {
   frame.probe = listen
+  listenToThreads(true)
 }
 
 /** Stops listening; what was heard stays for `dump` and `dumps`. @see MXNet `mx.profiler.stop` */
 export function stop(): void {
   frame.probe = null
+  listenToThreads(false)
 }
 
 /** Stops listening for a while. @see MXNet `mx.profiler.pause` */
@@ -130,17 +152,23 @@ export function trace(): {
   readonly traceEvents: readonly object[]
   readonly displayTimeUnit: 'ms'
 } {
-  const named = Object.entries(rows).map(([name, tid]) => ({
+  const threads = new Set(events.flatMap(({ thread }) => (thread === undefined ? [] : [thread])))
+  const { thread: _, ...here } = rows
+  const titles = [
+    ...Object.entries(here).map(([name, tid]) => [`${name}s`, tid] as const),
+    ...[...threads].sort().map((thread) => [`thread ${thread}`, rows.thread + thread] as const),
+  ]
+  const named = titles.map(([name, tid]) => ({
     ph: 'M',
     pid: 1,
     tid,
     name: 'thread_name',
-    args: { name: `${name}s` },
+    args: { name },
   }))
-  const spans = events.map(({ kind, name, start: from, end }) => ({
+  const spans = events.map(({ kind, name, start: from, end, thread = 0 }) => ({
     ph: 'X',
     pid: 1,
-    tid: rows[kind],
+    tid: rows[kind] + thread,
     cat: kind,
     name,
     ts: from * 1000,

@@ -6,7 +6,7 @@ import { kernelCost, type Speed } from '../../prim/cost.ts'
 import { load } from '../../prim/expr.ts'
 import type { Kernel } from '../../prim/kernel.ts'
 import { sliceKernel } from '../../prim/slice.ts'
-import { type Backend, type Code, type Compiled, codeKinds } from '../backend.ts'
+import { type Backend, type Code, type Compiled, codeKinds, type Span } from '../backend.ts'
 import { Draft } from './draft.ts'
 import {
   type Board,
@@ -18,6 +18,8 @@ import {
   maxParts,
   pool,
   ringWords,
+  spanCount,
+  spanWords,
   type ThreadStart,
   threadWords,
   work,
@@ -103,6 +105,8 @@ export class ThreadPool {
   #own = 0
   #state: 'asleep' | 'starting' | 'running' | 'broken' = 'asleep'
   #holds = 0
+  /** Notes of each thread that have been given out. */
+  #traced: number[] = []
   /** Kernels handed over so far. */
   submissions = 0
 
@@ -140,6 +144,7 @@ export class ThreadPool {
     for (let i = 0; i < threads; i++) this.#board.control[i * threadWords + field.part] = 255
     this.#threads = []
     this.#streams = Array.from({ length: threads }, (_, i) => new Stream(this.#board, i))
+    this.#traced = []
     this.#state = 'asleep'
   }
 
@@ -170,6 +175,7 @@ export class ThreadPool {
         const { live, reserved } = inner.memory()
         return { live: live - this.#own, reserved }
       },
+      trace: (on) => this.#trace(on),
       waitFor: (other, mark) => {
         const known = this.#numbers.get(other)
         if (known !== undefined) this.#waitFor(at(), known % this.#streams.length, mark)
@@ -229,6 +235,25 @@ export class ThreadPool {
       }
     }
     return this.#inner.alloc(bytes)
+  }
+
+  /** Tells the threads whether to note what they run; the notes made since the last call. */
+  #trace(on: boolean): Span[] {
+    const { control, shared, spans } = this.#board
+    Atomics.store(shared, pool.trace, on ? 1 : 0)
+    return this.#streams.flatMap((_, thread) => {
+      const count = Atomics.load(control, thread * threadWords + field.spans)
+      const seen = this.#traced[thread] ?? 0
+      this.#traced[thread] = count
+      const fresh = Math.min(count - seen, spanCount)
+      return Array.from({ length: fresh }, (_, i) => {
+        const at = ((count - fresh + i) % spanCount) * spanWords
+        const [stream, ticket, start, end] = spans[thread]!.subarray(at, at + spanWords)
+        const { operator } = this.#streams[stream!]!.originOf(ticket!)
+        const { timeOrigin } = performance
+        return { thread, name: operator, start: start! - timeOrigin, end: end! - timeOrigin }
+      })
+    })
   }
 
   /** A block for the pool itself. */

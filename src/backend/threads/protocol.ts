@@ -33,6 +33,8 @@ export const field = {
   partAt: 33,
   /** Parts done. */
   partsDone: 48,
+  /** Spans noted since the threads began; the last ones lie in the thread's notes. */
+  spans: 49,
 } as const
 
 /** Int32 words behind those of the threads. */
@@ -41,8 +43,14 @@ export const pool = {
   count: 0,
   /** 1: the threads end. */
   stop: 1,
+  /** 1: the threads note what they run and when. */
+  trace: 2,
   words: 16,
 } as const
+
+/** Spans a thread's notes hold, and the numbers of each: stream, ticket, start and end in milliseconds since 1970. */
+export const spanCount = 1024
+export const spanWords = 4
 
 /** Bytes of a thread's error text: an Int32 length, then UTF-8. */
 export const textBytes = 512
@@ -75,9 +83,11 @@ const offsets = (() => {
   const table = texts + maxThreads * textBytes
   return { shared, texts, table, rings: table + codeLimit * codeWords * 4 }
 })()
+const spanBytes = spanCount * spanWords * 8
 
 /** Bytes of the shared block of so many threads. */
-export const boardBytes = (threads: number): number => offsets.rings + threads * ringWords * 8
+export const boardBytes = (threads: number): number =>
+  offsets.rings + threads * (ringWords * 8 + spanBytes)
 
 /** The shared block seen through typed arrays. */
 export interface Board {
@@ -87,6 +97,7 @@ export interface Board {
   readonly table: Int32Array
   readonly rings: readonly Float64Array[]
   readonly texts: readonly Uint8Array[]
+  readonly spans: readonly Float64Array[]
 }
 
 /** Views of the shared block at `address` of a memory. */
@@ -101,6 +112,10 @@ export function boardAt(buffer: ArrayBufferLike, address: number, threads: numbe
       (i) => new Float64Array(buffer, address + rings + i * ringWords * 8, ringWords),
     ),
     texts: each.map((i) => new Uint8Array(buffer, address + texts + i * textBytes, textBytes)),
+    spans: each.map((i) => {
+      const at = address + rings + threads * ringWords * 8 + i * spanBytes
+      return new Float64Array(buffer, at, spanCount * spanWords)
+    }),
   }
 }
 

@@ -9,6 +9,8 @@ import {
   pool,
   reached,
   ringWords,
+  spanCount,
+  spanWords,
   type ThreadStart,
   textBytes,
   threadWords,
@@ -29,7 +31,11 @@ const joinPatience = 4000
 /** Runs until the pool stops; never gives the event loop a turn. */
 export function runThread(start: ThreadStart, prepare: Prepare): void {
   const { memory, thread, threads } = start
-  const { control, shared, table, rings, texts } = boardAt(memory.buffer, start.board, threads)
+  const { control, shared, table, rings, texts, spans } = boardAt(
+    memory.buffer,
+    start.board,
+    threads,
+  )
   const own = thread * threadWords
   const ready: Ready[] = []
   const argumentsOf: number[][] = []
@@ -76,6 +82,19 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
     Atomics.store(control, stream * threadWords + field.failed, ticket)
   }
 
+  const now = (): number => performance.timeOrigin + performance.now()
+  /** When something begins; 0 where nobody wants to know. */
+  const begin = (): number => (Atomics.load(shared, pool.trace) === 1 ? now() : 0)
+
+  /** Notes what has run since `start`. */
+  function note(stream: number, ticket: number, start: number): void {
+    if (start === 0) return
+    const count = Atomics.load(control, own + field.spans)
+    const at = (count % spanCount) * spanWords
+    spans[thread]!.set([stream, ticket, start, now()], at)
+    Atomics.store(control, own + field.spans, count + 1)
+  }
+
   /** Takes one part of a stream's cut work, if there is one. */
   function takePart(stream: number): boolean {
     const base = stream * threadWords
@@ -86,11 +105,13 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
     const at = control[base + field.partAt]!
     if (part >= ring[at + 3]!) return false
     if (Atomics.compareExchange(control, base + field.part, open, open + 1) !== open) return true
+    const start = begin()
     try {
       calls(ring, at + ring[at + 4 + part]!)
     } catch (e) {
       failed(stream, ring[at + 2]!, e)
     }
+    note(stream, ring[at + 2]!, start)
     Atomics.add(control, base + field.partsDone, 1)
     if (stream !== thread) Atomics.notify(control, base + field.partsDone)
     return true
@@ -143,8 +164,12 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
     const kind = ring[at]
     const ticket = ring[at + 2]!
     try {
-      if (kind === work.calls) calls(ring, at + 3)
-      else if (kind === work.parts) parts(at)
+      if (kind === work.calls) {
+        const start = begin()
+        calls(ring, at + 3)
+        note(thread, ticket, start)
+      }
+      if (kind === work.parts) parts(at)
       else if (kind === work.wait) waitFor(ring[at + 3]!, ring[at + 4]!)
     } catch (e) {
       failed(thread, ticket, e)

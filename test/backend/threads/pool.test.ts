@@ -110,6 +110,33 @@ describe('work', () => {
     pool.stop()
   })
 
+  it('is noted with its operator and time where somebody wants to know', async () => {
+    const { pool } = makePool(false, { origin: () => () => ({ operator: 'exp', place: '' }) })
+    await running(pool)
+    const a = pool.stream(0)
+    const x = zeros(a)
+    const compiled = a.compile(kernel)
+    compiled.run([x, x], [1])
+    await a.sync()
+    const before = performance.now()
+    expect(a.trace!(true)).toEqual([])
+    for (let i = 0; i < 3; i++) compiled.run([x, x], [1])
+    await a.sync()
+    const spans = a.trace!(false)
+    expect(spans.length).toBeGreaterThanOrEqual(3)
+    for (const { name, start, end, thread } of spans) {
+      expect(name).toBe('exp')
+      expect([0, 1]).toContain(thread)
+      expect(end).toBeGreaterThanOrEqual(start)
+      expect(start).toBeGreaterThan(before - 5)
+      expect(end).toBeLessThan(performance.now() + 5)
+    }
+    compiled.run([x, x], [1])
+    await a.sync()
+    expect(a.trace!(false)).toEqual([])
+    pool.stop()
+  })
+
   it('of many calls is cut to fit the ring', async () => {
     const { pool, a } = await pair()
     const [batch, n] = [3000, 8]
