@@ -69,7 +69,9 @@ export async function installKernel() {
  */
 export async function executeNotebook(file, output, env = {}) {
   const beside = `${output}.part.ipynb`
-  const args = ['nbconvert', '--to', 'notebook', '--execute', file, '--output', beside]
+  // A busy machine may take minutes to start a kernel.
+  const patience = '--ExecutePreprocessor.startup_timeout=300'
+  const args = ['nbconvert', '--to', 'notebook', '--execute', file, '--output', beside, patience]
   const all = { ...environment(), ...env }
   const { code, output: said } = await run('jupyter', args, { cwd: folder, env: all, seconds: 600 })
   if (code !== 0) throw new Error(said)

@@ -86,7 +86,7 @@ describe('examples/notebook/mnist.ipynb', () => {
     }, 400_000)
     afterAll(() => rmSync(folder, { recursive: true }))
 
-    it('runs from top to bottom', { timeout: 300_000 }, async () => {
+    it('runs from top to bottom', { timeout: 600_000 }, async () => {
       const output = join(folder, 'out.ipynb')
       await executeNotebook(file, output, { MXNET_NOTEBOOK_EPOCHS: '2' })
       expectTutorial(read(output))
