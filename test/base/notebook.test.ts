@@ -94,6 +94,7 @@ describe('kernels', () => {
 
   it('leave console.log alone outside of notebooks', () => {
     expect(inspect(nd.array([1, 2]))).toBe('\n[1. 2.]\n<NDArray 2 @cpu(0)>')
+    expect(inspect(new metric.Accuracy())).toBe('EvalMetric: accuracy')
   })
 
   it('of tslab get the rich form where a cell prints its last value', async () => {
