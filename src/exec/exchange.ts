@@ -4,7 +4,7 @@ import { itemSize } from '../base/dtype.ts'
 import { binary, type Expr, load } from '../prim/expr.ts'
 import type { LoopKernel, Operand } from '../prim/kernel.ts'
 import type { DeviceArray } from './array.ts'
-import { compiledFor, ownElements, writeElements } from './region.ts'
+import { ownElements, runInto, writeElements } from './region.ts'
 
 /** Whether the devices of two arrays work on one memory. */
 export const shareMemory = (a: DeviceArray, b: DeviceArray): boolean =>
@@ -18,9 +18,8 @@ function exchange(target: DeviceArray, sources: readonly DeviceArray[], work: ()
     backend.waitFor?.(storage.device.backend, storage.written)
   }
   work()
-  const mark = backend.mark?.() ?? 0
-  target.storage.written = mark
-  for (const { storage } of sources) storage.device.backend.waitFor?.(backend, mark)
+  const { written } = target.storage
+  for (const { storage } of sources) storage.device.backend.waitFor?.(backend, written)
 }
 
 /** Writes the elements of an array over those of one of the same shape on another device of the memory. */
@@ -32,7 +31,6 @@ export function copyElements(target: DeviceArray, source: DeviceArray): void {
 /** Adds arrays of the same shape and dtype, on any devices of the memory, to the target. */
 export function addElements(target: DeviceArray, sources: readonly DeviceArray[]): void {
   ownElements(target, true)
-  const { backend } = target.storage.device
   const { dtype, shape } = target
   const all = [target, ...sources]
   const operand = ({ layout }: DeviceArray): Operand => ({
@@ -54,5 +52,5 @@ export function addElements(target: DeviceArray, sources: readonly DeviceArray[]
   const addresses = [...all, target].map(
     ({ storage, layout }) => storage.address + layout.offset * itemSize(dtype),
   )
-  exchange(target, sources, () => compiledFor(backend, kernel).run(addresses, []))
+  exchange(target, sources, () => runInto(target, kernel, addresses))
 }

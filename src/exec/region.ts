@@ -23,7 +23,6 @@ export function writeElements(
 ): void {
   target.storage.check('NDArray')
   if (typeof value !== 'number') value.storage.check('NDArray')
-  const { backend } = target.storage.device
   const { dtype } = target
   const rank = region.shape.length
   const operand = (view: View, type: typeof dtype): Operand => ({
@@ -45,11 +44,8 @@ export function writeElements(
     epilogue: [],
   }
   const inputs = source === null ? [] : [addressOf(value as DeviceArray, source)]
-  compiledFor(backend, kernel).run(
-    [...inputs, addressOf(target, region)],
-    source === null ? [value as number] : [],
-  )
-  target.storage.written = backend.mark?.() ?? 0
+  const numbers = source === null ? [value as number] : []
+  runInto(target, kernel, [...inputs, addressOf(target, region)], numbers)
 }
 
 /**
@@ -61,7 +57,6 @@ export function scatterElements(
   places: DeviceArray,
   value: DeviceArray | number,
 ): void {
-  const { backend } = target.storage.device
   const { dtype } = target
   const dims = places.shape
   const operand = (array: DeviceArray, view: View): Operand => ({
@@ -81,14 +76,26 @@ export function scatterElements(
     op: 'set',
   }
   const addresses = [...arrays, target].map((array) => array.storage.address)
-  compiledFor(backend, kernel).run(addresses, typeof value === 'number' ? [value] : [])
+  runInto(target, kernel, addresses, typeof value === 'number' ? [value] : [])
 }
 
 const compiled = new WeakMap<Backend, Cache<string, Compiled>>()
 const cacheLimit = 512
 
-/** A kernel for work on arrays in place, compiled once. */
-export function compiledFor(backend: Backend, kernel: Kernel): Compiled {
+/** Runs a kernel, compiled once, that changes the block of an array; reads of it wait for that. */
+export function runInto(
+  target: DeviceArray,
+  kernel: Kernel,
+  addresses: readonly number[],
+  numbers: readonly number[] = [],
+): void {
+  const { storage } = target
+  const { backend } = storage.device
+  compiledFor(backend, kernel).run(addresses, numbers)
+  storage.written = backend.mark?.() ?? 0
+}
+
+function compiledFor(backend: Backend, kernel: Kernel): Compiled {
   let known = compiled.get(backend)
   if (known === undefined) {
     known = new Cache(cacheLimit)
