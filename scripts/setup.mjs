@@ -106,12 +106,19 @@ async function aptInstall(missing) {
   return result.code === 0 ? undefined : `apt-get install failed (${lastLine(result.output)})`
 }
 
-/** What the tests of notebooks and pages run; without it they are skipped. */
+const libraries = '/usr/lib'
+const hasVulkan = () =>
+  existsSync(libraries) &&
+  readdirSync(libraries).some((folder) => existsSync(join(libraries, folder, 'libvulkan.so.1')))
+
+/** What the tests of notebooks, pages and GPUs run; without it they are skipped. */
 function missingTestPackages() {
   const jupyter = ['jupyter-notebook', 'jupyter-nbconvert']
   return [
     ...jupyter.filter((name) => !existsSync(join('/usr/bin', name))),
     ...(which('chromium') === undefined ? ['chromium'] : []),
+    // Chromium brings a driver that plays a GPU, and Node's WebGPU finds it by Vulkan's loader.
+    ...(hasVulkan() ? [] : ['libvulkan1']),
   ]
 }
 

@@ -5,6 +5,8 @@ import { type ThreadHost, ThreadPool } from './backend/threads/backend.ts'
 import { maxThreads } from './backend/threads/protocol.ts'
 import { createWasmBackend } from './backend/wasm/backend.ts'
 import { hasRelaxedSimd } from './backend/wasm/relaxed.ts'
+import { Adapters, type GpuEntry } from './backend/webgpu/adapters.ts'
+import { createWebGpuBackend } from './backend/webgpu/backend.ts'
 import type { Context } from './base/context.ts'
 import { frame } from './core/frame.ts'
 import { runEager } from './exec/eager.ts'
@@ -63,6 +65,18 @@ installEngine({
   setThreads: (count) => threads.resize(count),
   most,
 })
+const gpus = new Adapters(
+  async () => (navigator as { gpu?: GpuEntry }).gpu,
+  'the browser has no WebGPU, or finds no adapter',
+)
+registerDevice(
+  'gpu',
+  (context) => {
+    const backend = createWebGpuBackend(() => gpus.open(context.deviceId), String(context))
+    return new Device(context, new Pool(backend, registryReaper(), collect))
+  },
+  () => gpus.count(),
+)
 installRuntime(() => ({
   version: '0.1.0',
   backend: 'wasm',

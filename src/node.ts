@@ -14,6 +14,8 @@ import { type SharedBackend, type ThreadHost, ThreadPool } from './backend/threa
 import { maxThreads } from './backend/threads/protocol.ts'
 import { createWasmBackend } from './backend/wasm/backend.ts'
 import { hasRelaxedSimd } from './backend/wasm/relaxed.ts'
+import { Adapters, type GpuEntry } from './backend/webgpu/adapters.ts'
+import { createWebGpuBackend } from './backend/webgpu/backend.ts'
 import type { Context } from './base/context.ts'
 import { frame } from './core/frame.ts'
 import { runEager } from './exec/eager.ts'
@@ -154,6 +156,26 @@ function lazily(choose: () => (context: Context) => Device): (context: Context) 
   }
 }
 
+/** Dawn, WebGPU for Node, loaded at the first use of a GPU: an optional package. */
+async function loadDawn(): Promise<GpuEntry | undefined> {
+  try {
+    const { create } = require('webgpu') as { create(options: string[]): GpuEntry }
+    return create([])
+  } catch {
+    return undefined
+  }
+}
+
+let dawn: Promise<GpuEntry | undefined> | undefined
+const gpus = new Adapters(
+  () => {
+    dawn ??= loadDawn()
+    return dawn
+  },
+  'npm install webgpu brings WebGPU to Node, which needs a Vulkan, Metal or Direct3D 12 driver',
+  Number(process.env.MXNET_GPU_VIRTUAL ?? 0),
+)
+
 frame.eager = runEager
 registerDevice('cpu', lazily(cpuDevices))
 registerDevice('wasm', wasmStreams())
@@ -169,6 +191,15 @@ installEngine({
   },
   most: maxThreads,
 })
+registerDevice(
+  'gpu',
+  (context) =>
+    new Device(
+      context,
+      poolOf(createWebGpuBackend(() => gpus.open(context.deviceId), String(context))),
+    ),
+  () => gpus.count(),
+)
 installRuntime(() => {
   const native = bridgeOnce()
   const { version } = JSON.parse(

@@ -77,6 +77,14 @@ export interface Backend {
   memory(): MemoryUse
   /** Turns notes on what other threads run on or off; gives those made since the last call. Absent: there are no others. */
   trace?(on: boolean): readonly Span[]
+  /** Resolves when the device has started, rejects where there is none; absent where it is always there. */
+  ready?(): Promise<void>
+  /** Bytes that all arrays together may take; absent where it is not known. */
+  readonly total?: number | undefined
+  /** Gives memory that is kept for later back to the system; absent where none is kept. */
+  emptyCache?(): void
+  /** What the device has done so far, by name, for the profiler. */
+  counters?(): Readonly<Record<string, number>>
 }
 
 /** What a thread has run. */

@@ -3,6 +3,7 @@
 import type { Backend, Reaper } from '../backend/backend.ts'
 import { type Context, Context as ContextClass } from '../base/context.ts'
 import { fail } from '../base/error.ts'
+import { Gate, type GatedBackend } from './gate.ts'
 
 /** A block of device memory. It is given back when nothing refers to the object any more, or earlier by `release`. */
 export class Storage {
@@ -92,7 +93,9 @@ interface Block {
 
 /** One memory: a backend with its reaper, the blocks handed out, and the pressure on it. Contexts may share one. */
 export class Pool {
-  readonly backend: Backend
+  readonly backend: GatedBackend
+  /** Shut while the memory waits for a copy from another device. */
+  readonly gate = new Gate()
   readonly #reaper: Reaper
   readonly #collect: Collector
   /** Blocks by slot; null where the block has been given back but its holder not been found yet. */
@@ -121,7 +124,7 @@ export class Pool {
   }
 
   constructor(backend: Backend, reaper: Reaper, collect: Collector) {
-    this.backend = backend
+    this.backend = this.gate.around(backend)
     this.#reaper = reaper
     this.#collect = collect
   }
@@ -167,6 +170,12 @@ export class Pool {
     if (!storage.device.kept.put(storage)) this.#giveBack(storage)
   }
 
+  /** Gives back the blocks that a device keeps at hand. */
+  emptyCache(device: Device): void {
+    for (const storage of device.kept.drain()) this.#giveBack(storage)
+    device.backend.emptyCache?.()
+  }
+
   #giveBack(storage: Storage): void {
     this.backend.free(storage.address)
     this.#blocks[storage.slot] = null
@@ -186,7 +195,7 @@ export class Pool {
 export class Device {
   readonly context: Context
   /** Where its work runs: the memory's own backend, or one of several streams over that memory. */
-  readonly backend: Backend
+  readonly backend: GatedBackend
   readonly pool: Pool
   /** Blocks for results to come: work of a device runs in order, so they can be used again at once. */
   readonly kept = new Kept()
@@ -194,7 +203,7 @@ export class Device {
   constructor(context: Context, pool: Pool, backend: Backend = pool.backend) {
     this.context = context
     this.pool = pool
-    this.backend = backend
+    this.backend = pool.gate.around(backend)
   }
 
   /** Blocks handed out so far by the memory it works on. */
@@ -221,12 +230,22 @@ export class Device {
 type Maker = (context: Context) => Device
 
 const makers = new Map<string, Maker>()
+const counts = new Map<string, () => Promise<number>>()
 const devices = new Map<Context, Device>()
 
-/** Tells how devices of one type are made; called by the composition roots. */
-export function registerDevice(type: Context['deviceType'], make: Maker): void {
+/** Tells how devices of one type are made, and how many there are; called by the composition roots. */
+export function registerDevice(
+  type: Context['deviceType'],
+  make: Maker,
+  count?: () => Promise<number>,
+): void {
   makers.set(type, make)
+  if (count !== undefined) counts.set(type, count)
 }
+
+/** How many devices of a type there are; 0 where they cannot be counted. */
+export const countDevices = async (type: Context['deviceType']): Promise<number> =>
+  (await counts.get(type)?.()) ?? 0
 
 /** Whether devices of a type exist here. */
 export function hasDevice(type: Context['deviceType']): boolean {

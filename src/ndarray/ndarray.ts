@@ -302,7 +302,11 @@ function transfer(x: NDArray, context: Context): NDArray {
   if (device.pool === x.storage.device.pool) return between(x, device)
   const bytes = x.size * itemSize(x.dtype)
   const storage = device.allocate(bytes)
-  device.backend.write(storage.address, x.storage.device.backend.readSync(x.storage.address, bytes))
+  const { address, written } = x.storage
+  const source = x.storage.device.backend
+  if (source.canBlock)
+    device.backend.write(storage.address, source.readSync(address, bytes, written))
+  else device.backend.writeLater(storage.address, source.read(address, bytes, written))
   return new NDArray(x.aval, storage, x.layout)
 }
 

@@ -196,6 +196,23 @@ export function rewrite(root: Expr, replace: (e: Expr) => Expr | undefined): Exp
   return visit(root)
 }
 
+/** The same expression computed in other dtypes. */
+export function retype(root: Expr, to: (dtype: DType) => DType): Expr {
+  const done = new Map<Expr, Expr>()
+  const visit = (e: Expr): Expr => {
+    const known = done.get(e)
+    if (known) return known
+    let next: Expr
+    if (e.kind === 'op') next = { ...e, args: e.args.map(visit), dtype: to(e.dtype) }
+    else if (e.kind === 'cast') next = cast(visit(e.arg), to(e.dtype))
+    else if (e.kind === 'loadAt') next = { ...e, index: visit(e.index), dtype: to(e.dtype) }
+    else next = e.kind === 'index' ? e : { ...e, dtype: to(e.dtype) }
+    done.set(e, next)
+    return next
+  }
+  return visit(root)
+}
+
 /** The same expression with its operands numbered anew. */
 export function renameInputs(root: Expr, name: (input: number) => number): Expr {
   return rewrite(root, (e) => {

@@ -2,7 +2,7 @@
 
 import { fail } from '../base/error.ts'
 import { frame, type Probe } from '../core/frame.ts'
-import { activeMemories } from '../exec/storage.ts'
+import { activeDevices, activeMemories } from '../exec/storage.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
 
 /** What `setConfig` takes. */
@@ -139,6 +139,22 @@ export function setState(state: 'run' | 'stop' = 'stop'): void {
   else stop()
 }
 
+/**
+ * What each device that counts has done since it started, by context: a GPU counts launches, submits, pipelines, bind
+ * groups and buffers. Numbers that stand still from step to step are work that is not repeated.
+ *
+ * @example
+ * const before = mx.profiler.deviceCounters()
+ */
+export function deviceCounters(): { readonly [context: string]: Readonly<Record<string, number>> } {
+  return Object.fromEntries(
+    activeDevices().flatMap(({ context, backend }) => {
+      const counts = backend.counters?.()
+      return counts === undefined ? [] : [[String(context), counts]]
+    }),
+  )
+}
+
 /** Forgets what was heard. */
 export function reset(): void {
   events = []
@@ -255,6 +271,10 @@ export function dumps(
   }
   const { live, allocations } = use()
   lines.push('', `memory: ${live} bytes in use, ${allocations} blocks taken so far`)
+  for (const [context, counts] of Object.entries(deviceCounters())) {
+    const each = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
+    lines.push(`${context}: ${each.join(', ')} so far`)
+  }
   if (lost > 0) lines.push(`${lost} events are counted here but too many for the trace`)
   if (options.reset) reset()
   return lines.join('\n')

@@ -3,7 +3,7 @@
 import type { Backend } from '../../src/backend/backend.ts'
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../../src/base/dtype.ts'
 import { rowMajor, type Shape, sizeOf } from '../../src/base/shape.ts'
-import { acc, cast, type Expr, linearize, load, rewrite } from '../../src/prim/expr.ts'
+import { type Expr, linearize, retype } from '../../src/prim/expr.ts'
 import {
   type Kernel,
   kernelOperands,
@@ -155,15 +155,7 @@ const narrowType = (dtype: DType): DType =>
 /** The same loop nest with float64 as float32 and int64 as int32. */
 export function narrowed(kernel: LoopKernel): LoopKernel {
   const operand = (o: Operand): Operand => ({ ...o, dtype: narrowType(o.dtype) })
-  const expr = (root: Expr): Expr =>
-    rewrite(root, (e) => {
-      const dtype = narrowType(e.dtype)
-      if (dtype === e.dtype) return undefined
-      if (e.kind === 'load') return load(e.input, dtype)
-      if (e.kind === 'acc') return acc(e.slot, dtype)
-      if (e.kind === 'cast') return cast(e.arg, dtype)
-      return { ...e, dtype } as Expr
-    })
+  const expr = (root: Expr): Expr => retype(root, narrowType)
   return {
     ...kernel,
     inputs: kernel.inputs.map(operand),

@@ -14,6 +14,7 @@ import { launch, noChromium } from './chromium.ts'
 import type { Outcome } from './table.ts'
 
 type Library = typeof import('../../src/browser.ts')
+type Table = { runTable(type: 'cpu' | 'gpu'): Promise<Outcome> }
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const trajectory = JSON.parse(
   readFileSync(here('../golden/mlp-trajectory/trajectory.json'), 'utf8'),
@@ -66,7 +67,7 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
   })
 
   /** A page that is open and has run its script; errors on it fail the test. */
-  async function open(path: string, isolated: boolean): Promise<Page> {
+  async function open(path: string, isolated: boolean, inBrowser = browser): Promise<Page> {
     const { url, close } = await serveFolders(
       {
         '/golden/': here('../golden'),
@@ -76,7 +77,7 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
       { isolated },
     )
     closers.push(close)
-    const page = await browser.newPage()
+    const page = await inBrowser.newPage()
     page.setDefaultTimeout(patience)
     page.on('pageerror', (e) => expect.unreachable(`error on the page: ${e.message}`))
     await page.goto(url + path)
@@ -156,15 +157,27 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
     await page.close()
   })
 
-  it('computes what the operator table says', async () => {
-    const page = await open('table.html', true)
+  async function checkTable(type: 'cpu' | 'gpu', inBrowser: Browser): Promise<void> {
+    const page = await open('table.html', true, inBrowser)
     await page.waitForFunction(() => 'runTable' in globalThis)
-    const { checks, failures } = await page.evaluate(() =>
-      (globalThis as unknown as { runTable(): Outcome }).runTable(),
+    const { checks, failures } = await page.evaluate(
+      (type) => (globalThis as unknown as Table).runTable(type),
+      type,
     )
     expect(failures).toEqual([])
-    expect(checks).toBeGreaterThan(300)
+    expect(checks).toBeGreaterThan(150)
     await page.close()
+  }
+
+  it('computes what the operator table says', () => checkTable('cpu', browser))
+
+  it('computes it on a GPU', { timeout: 480_000 }, async () => {
+    const withGpu = await launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'])
+    try {
+      await checkTable('gpu', withGpu)
+    } finally {
+      await withGpu.close()
+    }
   })
 
   it('follows the trajectory that MXNet recorded', async () => {

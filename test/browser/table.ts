@@ -1,5 +1,6 @@
 /** The part of the operator table that runs inside a page: values and fusion in float32, values in float64. */
 
+import { Context } from '../../src/base/context.ts'
 import { rows } from '../cases/index.ts'
 import { checkFusion, checkValues } from '../cases/runner.ts'
 import { page } from './devices.ts'
@@ -10,23 +11,25 @@ export interface Outcome {
   readonly failures: readonly string[]
 }
 
-export function runTable(): Outcome {
+/** Runs it on `cpu` or `gpu`; a GPU has no float64, and the same shaders are fused in Node's tests. */
+export async function runTable(type: 'cpu' | 'gpu'): Promise<Outcome> {
+  const context = type === 'cpu' ? page : new Context('gpu', 0)
   let checks = 0
   const failures: string[] = []
-  const check = (what: string, run: () => void): void => {
+  const check = async (what: string, run: () => Promise<void>): Promise<void> => {
     checks++
     try {
-      run()
+      await run()
     } catch (e) {
       failures.push(`${what}: ${(e as Error).message}`)
     }
   }
   for (const row of rows) {
     if (row.formula === undefined) continue
-    check(`${row.op} float32`, () => checkValues(row, 'float32', page))
-    check(`${row.op} float64`, () => checkValues(row, 'float64', page))
-    if (row.cases.some((c) => c.inputs)) {
-      check(`${row.op} fused`, () => checkFusion(row, 'float32', page))
+    await check(`${row.op} float32`, () => checkValues(row, 'float32', context))
+    if (type === 'cpu') await check(`${row.op} float64`, () => checkValues(row, 'float64', context))
+    if (type === 'cpu' && row.cases.some((c) => c.inputs)) {
+      await check(`${row.op} fused`, () => checkFusion(row, 'float32', context))
     }
   }
   return { checks, failures }

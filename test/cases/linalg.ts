@@ -8,7 +8,7 @@ import { findOp } from '../../src/core/op.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { type Arr, build, fold, generator, get, reshaped, sum } from './model.ts'
 import { type Row, row, signed } from './row.ts'
-import { expectClose, put, take } from './runner.ts'
+import { expectClose, finest, put, takeAll } from './runner.ts'
 
 /** Matrices in the last two axes, one at a time. */
 function each(x: Arr, f: (m: Arr) => Arr): Arr {
@@ -125,8 +125,8 @@ const packed = (n: number, offset: number, lower: boolean): [number, number][] =
 }
 type Tri = { offset?: number; lower?: boolean }
 
-const run = (name: string, x: NDArray, context: Context): Arr[] =>
-  withFrame({ context }, () => applyAll(findOp(name)!, [x])).map((y) => take(y as NDArray))
+const run = (name: string, x: NDArray, context: Context): Promise<Arr[]> =>
+  takeAll(withFrame({ context }, () => applyAll(findOp(name)!, [x]) as NDArray[]))
 const square =
   'the gradient is that of symmetric matrices, which single elements are not; golden vectors have it'
 
@@ -407,7 +407,8 @@ export const linalgRows: readonly Row[] = [
   row({
     op: '_linalg_gelqf',
     cases: [{ inputs: [[2, 3]] }],
-    statistics: (context) => {
+    statistics: async (context) => {
+      const [dtype, near] = finest(context)
       for (const shape of [
         [2, 3],
         [2, 3, 3],
@@ -415,11 +416,11 @@ export const linalgRows: readonly Row[] = [
       ]) {
         const random = generator(shape.length)
         const a = build(shape, () => signed(random()))
-        const [q, l] = run('linalg_gelqf', put(a, 'float64', context), context) as [Arr, Arr]
+        const [q, l] = (await run('linalg_gelqf', put(a, dtype, context), context)) as [Arr, Arr]
         const m = shape.at(-2)!
-        expectClose(times(l, q), a, 1e-12, 'L·Q')
+        expectClose(times(l, q), a, near, 'L·Q')
         const unit = build([...shape.slice(0, -2), m, m], (at) => (at.at(-1) === at.at(-2) ? 1 : 0))
-        expectClose(times(q, turn(q)), unit, 1e-12, 'Q·Qᵀ')
+        expectClose(times(q, turn(q)), unit, near, 'Q·Qᵀ')
         expectClose(tri(l, true), l, 0, 'L')
       }
     },
@@ -429,7 +430,8 @@ export const linalgRows: readonly Row[] = [
   row({
     op: '_linalg_syevd',
     cases: [{ inputs: [[3, 3]] }],
-    statistics: (context) => {
+    statistics: async (context) => {
+      const [dtype, near] = finest(context)
       for (const shape of [
         [3, 3],
         [2, 4, 4],
@@ -437,14 +439,17 @@ export const linalgRows: readonly Row[] = [
         [12, 12],
       ]) {
         const a = { shape, data: positive(shape, shape.length).values }
-        const [u, values] = run('linalg_syevd', put(a, 'float64', context), context) as [Arr, Arr]
+        const [u, values] = (await run('linalg_syevd', put(a, dtype, context), context)) as [
+          Arr,
+          Arr,
+        ]
         const n = shape.at(-1)!
         const diagonal = build(shape, (at) =>
           at.at(-1) === at.at(-2) ? get(values, at.slice(0, -1)) : 0,
         )
-        expectClose(times(times(turn(u), diagonal), u), a, 1e-12, 'Uᵀ·diag·U')
+        expectClose(times(times(turn(u), diagonal), u), a, near, 'Uᵀ·diag·U')
         const unit = build(shape, (at) => (at.at(-1) === at.at(-2) ? 1 : 0))
-        expectClose(times(u, turn(u)), unit, 1e-12, 'U·Uᵀ')
+        expectClose(times(u, turn(u)), unit, near, 'U·Uᵀ')
         for (let i = 0; i < values.data.length; i++)
           if (i % n > 0) expect(values.data[i]!).toBeGreaterThanOrEqual(values.data[i - 1]!)
       }

@@ -57,7 +57,7 @@ export interface RowOf<A> {
     readonly attrs?: (attrs: A) => A
   }
   /** Operators without a formula: random ones. */
-  readonly statistics?: (context: Context) => void
+  readonly statistics?: (context: Context) => Promise<void>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: rows of different attributes stand in one table

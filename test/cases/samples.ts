@@ -9,23 +9,28 @@ import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { seed } from '../../src/ndarray/random.ts'
 import { sum } from './model.ts'
 import { type Row, row } from './row.ts'
-import { put } from './runner.ts'
+import { finest, put } from './runner.ts'
 
 const n = 4000
 const none = { order: 0, why: 'it is random' } as const
 
 /** Draws that repeat under one seed and not under another. */
-function draws(context: Context, op: string, inputs: readonly NDArray[], attrs: object): number[] {
-  const run = (s: number): number[] => {
+async function draws(
+  context: Context,
+  op: string,
+  inputs: readonly NDArray[],
+  attrs: object,
+): Promise<number[]> {
+  const run = async (s: number): Promise<number[]> => {
     seed(s)
     const [out] = withFrame({ context }, () =>
       applyAll(findOp(op)!, inputs, { ...attrs }),
     ) as NDArray[]
-    return Array.from(out!.asTypedArraySync(), Number)
+    return Array.from(await out!.asTypedArray(), Number)
   }
-  const values = run(7)
-  expect(run(7)).toEqual(values)
-  expect(run(8)).not.toEqual(values)
+  const values = await run(7)
+  expect(await run(7)).toEqual(values)
+  expect(await run(8)).not.toEqual(values)
   return values
 }
 
@@ -102,10 +107,10 @@ const rowsOf = ({ name, names, sets, moments }: Law): Row[] => {
   const random: Row = row<object>({
     op: `_random_${name}`,
     cases: [{ attrs: attrsOf(sets[0]!) }],
-    statistics: (context) => {
+    statistics: async (context) => {
       for (const set of sets)
         expectMoments(
-          draws(context, `_random_${name}`, [], { ...attrsOf(set), shape: [n] }),
+          await draws(context, `_random_${name}`, [], { ...attrsOf(set), shape: [n] }),
           ...moments(set[0], set[1] ?? 0),
         )
     },
@@ -114,11 +119,11 @@ const rowsOf = ({ name, names, sets, moments }: Law): Row[] => {
   const sample: Row = row({
     op: `_sample_${name}`,
     cases: [{ inputs: names.map(() => [2]) }],
-    statistics: (context) => {
+    statistics: async (context) => {
       const given = names.map((_, i) =>
         put({ shape: [2], data: sets.map((s) => s[i]!) }, 'float32', context),
       )
-      const values = draws(context, `_sample_${name}`, given, { shape: [n] })
+      const values = await draws(context, `_sample_${name}`, given, { shape: [n] })
       sets.forEach((set, k) =>
         expectMoments(values.slice(k * n, (k + 1) * n), ...moments(set[0], set[1] ?? 0)),
       )
@@ -128,11 +133,15 @@ const rowsOf = ({ name, names, sets, moments }: Law): Row[] => {
   const like: Row = row<object>({
     op: `_random_${name}_like`,
     cases: [{ inputs: [[3]] }],
-    statistics: (context) => {
-      const shape = put({ shape: [n], data: new Array<number>(n).fill(0) }, 'float64', context)
+    statistics: async (context) => {
+      const shape = put(
+        { shape: [n], data: new Array<number>(n).fill(0) },
+        finest(context)[0],
+        context,
+      )
       const set = sets[1]!
       expectMoments(
-        draws(context, `_random_${name}_like`, [shape], attrsOf(set)),
+        await draws(context, `_random_${name}_like`, [shape], attrsOf(set)),
         ...moments(set[0], set[1] ?? 0),
       )
     },
@@ -147,10 +156,10 @@ export const sampleRows: readonly Row[] = [
   row<{ shape?: number[]; getProb?: boolean }>({
     op: '_sample_multinomial',
     cases: [{ inputs: [[2, 3]] }],
-    statistics: (context) => {
+    statistics: async (context) => {
       const p = [0.2, 0.5, 0.3, 0, 1, 0]
       const x = put({ shape: [2, 3], data: p }, 'float32', context)
-      const values = draws(context, '_sample_multinomial', [x], { shape: [n] })
+      const values = await draws(context, '_sample_multinomial', [x], { shape: [n] })
       for (let c = 0; c < 3; c++) {
         const share = values.slice(0, n).filter((v) => v === c).length / n
         expect(Math.abs(share - p[c]!)).toBeLessThan(5 * Math.sqrt(0.25 / n))
@@ -159,8 +168,8 @@ export const sampleRows: readonly Row[] = [
       const [index, log] = withFrame({ context }, () =>
         applyAll(findOp('_sample_multinomial')!, [x], { shape: [5], getProb: true }),
       ) as NDArray[]
-      const at = Array.from(index!.asTypedArraySync(), Number)
-      Array.from(log!.asTypedArraySync(), Number).forEach((l, i) => {
+      const at = Array.from(await index!.asTypedArray(), Number)
+      Array.from(await log!.asTypedArray(), Number).forEach((l, i) => {
         expect(l).toBeCloseTo(Math.log(p[Math.floor(i / 5) * 3 + at[i]!]!), 5)
       })
     },
@@ -169,13 +178,13 @@ export const sampleRows: readonly Row[] = [
   row({
     op: '_shuffle',
     cases: [{ inputs: [[4, 2]] }],
-    statistics: (context) => {
+    statistics: async (context) => {
       const x = put(
         { shape: [200], data: Array.from({ length: 200 }, (_, i) => i) },
         'float32',
         context,
       )
-      const values = draws(context, '_shuffle', [x], {})
+      const values = await draws(context, '_shuffle', [x], {})
       expect(values.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i))
       const moved = values.filter((v, i) => v !== i).length
       expect(moved).toBeGreaterThan(180)

@@ -65,9 +65,9 @@ describe.each(rows.map((row) => [row.op, row] as const))('%s', (_name, row) => {
       it.runIf(row.formula)('computes its formula in float32', () =>
         checkValues(row, 'float32', context),
       )
-      it.runIf(row.formula)('computes its formula in 16-bit floats', () => {
-        checkValues(row, 'float16', context)
-        checkValues(row, 'bfloat16', context)
+      it.runIf(row.formula)('computes its formula in 16-bit floats', async () => {
+        await checkValues(row, 'float16', context)
+        await checkValues(row, 'bfloat16', context)
       })
       it.runIf(row.ints)('computes in integers', () => checkInts(row, context))
       it.runIf(row.statistics)('draws what it should', () => row.statistics!(context))

@@ -3,6 +3,7 @@
 import { Cache } from '../../base/cache.ts'
 import { dtypeInfo, itemSize, type TypedArray } from '../../base/dtype.ts'
 import { fail, MXNetError } from '../../base/error.ts'
+import { Line } from '../../base/line.ts'
 import { param } from '../../prim/expr.ts'
 import { type CallKernel, type Kernel, kernelKey, type LoopKernel } from '../../prim/kernel.ts'
 import { runRoutine } from '../../prim/routines/index.ts'
@@ -10,20 +11,19 @@ import type { SequenceKernel } from '../../prim/sequence.ts'
 import type { Backend, Compiled } from '../backend.ts'
 import { contractRoutine } from './contract.ts'
 import { type Counters, GpuDevice } from './device.ts'
-import { checkOperands } from './domain.ts'
 import { Launcher } from './launcher.ts'
-import { WorkLine } from './line.ts'
 import { mapRoutine } from './map.ts'
 import { AddressSpace, placeOf, regionOf } from './memory.ts'
 import { reduceRoutine } from './reduce.ts'
 import type { Routine } from './routine.ts'
 import { scatterRoutine } from './scatter.ts'
+import { checkOperands } from './wide.ts'
 import { convRoutine, poolRoutine } from './window.ts'
 
 /** Settings of the backend. */
 export interface WebGpuOptions {
-  /** Whether maps move four elements at once; by default on every GPU but not on processors that play one. */
-  readonly vectors?: boolean
+  /** Whether shaders are written for a processor that plays a GPU; by default where the adapter says that it is one. */
+  readonly processor?: boolean
   /** Bytes that all arrays together may take. */
   readonly limit?: number
 }
@@ -32,9 +32,7 @@ export interface WebGpuOptions {
 export interface WebGpuBackend extends Backend {
   ready(): Promise<void>
   counters(): Counters
-  /** Bytes that all arrays together may take. */
   readonly total: number
-  /** Gives back buffers that are kept for later. */
   emptyCache(): void
   /** Gives the device back; everything that waits for it fails. */
   destroy(): void
@@ -72,14 +70,27 @@ class WebGpu implements WebGpuBackend {
   readonly #options: WebGpuOptions
   readonly #space: AddressSpace
   readonly #routines = new Cache<string, Compiled>(routineLimit)
-  readonly #line: WorkLine<GpuDevice>
-  #vectors = false
+  readonly #line = new Line((error) => this.#gpu?.note(error))
+  readonly #started: Promise<GpuDevice>
+  #gpu: GpuDevice | null = null
+  #processor = false
 
   constructor(open: () => Promise<GPUAdapter>, name: string, options: WebGpuOptions) {
     this.#context = name
     this.#options = options
     this.#space = new AddressSpace(name, options.limit)
-    this.#line = new WorkLine(this.#start(open), (gpu, error) => gpu.note(error))
+    this.#started = this.#start(open)
+    this.#line.hold(async () => {
+      this.#gpu = await this.#started
+      return () => {}
+    })
+  }
+
+  /** Does work in its turn, first of all when the device has started; never where it does not start. */
+  #give(work: (gpu: GpuDevice) => void): void {
+    this.#line.give(() => {
+      if (this.#gpu !== null) work(this.#gpu)
+    })
   }
 
   async #start(open: () => Promise<GPUAdapter>): Promise<GpuDevice> {
@@ -95,7 +106,7 @@ class WebGpu implements WebGpuBackend {
         },
       })
       this.#space.start(Math.min(maxBufferSize, maxStorageBufferBindingSize))
-      this.#vectors = this.#options.vectors ?? !adapter.info.isFallbackAdapter
+      this.#processor = this.#options.processor ?? adapter.info.isFallbackAdapter
       return new GpuDevice(device, this.#context, this.#space)
     } catch (cause) {
       if (cause instanceof MXNetError) throw cause
@@ -105,7 +116,7 @@ class WebGpu implements WebGpuBackend {
   }
 
   async ready(): Promise<void> {
-    await this.#line.started
+    await this.#started
   }
 
   alloc(bytes: number): number {
@@ -125,15 +136,15 @@ class WebGpu implements WebGpuBackend {
   }
 
   counters(): Counters {
-    return { ...(this.#line.device?.counters ?? noCounts) }
+    return { ...(this.#gpu?.counters ?? noCounts) }
   }
 
   emptyCache(): void {
-    this.#line.give((gpu) => gpu.trim())
+    this.#give((gpu) => gpu.trim())
   }
 
   destroy(): void {
-    this.#line.give((gpu) => gpu.device.destroy())
+    this.#give((gpu) => gpu.device.destroy())
   }
 
   write(address: number, source: Uint8Array): void {
@@ -144,7 +155,7 @@ class WebGpu implements WebGpuBackend {
       const start = address + first
       const words = source.subarray(first, last)
       const kept = this.#line.open ? words : words.slice()
-      this.#line.give((gpu) => gpu.write(regionOf(start), placeOf(start), kept))
+      this.#give((gpu) => gpu.write(regionOf(start), placeOf(start), kept))
     }
     for (const [from, to] of [
       [0, first],
@@ -156,8 +167,8 @@ class WebGpu implements WebGpuBackend {
 
   read(address: number, bytes: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#line.started.catch(reject)
-      this.#line.give((gpu) => readBytes(gpu, address, bytes).then(resolve, reject))
+      this.#started.catch(reject)
+      this.#give((gpu) => readBytes(gpu, address, bytes).then(resolve, reject))
     })
   }
 
@@ -166,9 +177,9 @@ class WebGpu implements WebGpuBackend {
   }
 
   async sync(): Promise<void> {
-    await this.#line.started
+    await this.#started
     await new Promise<void>((resolve, reject) => {
-      this.#line.give((gpu) => gpu.done().then(resolve, reject))
+      this.#give((gpu) => gpu.done().then(resolve, reject))
     })
   }
 
@@ -197,24 +208,24 @@ class WebGpu implements WebGpuBackend {
   }
 
   #compiled(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Compiled {
-    // Whether four lanes pay is known once the device is; what cannot be compiled must be said at once.
+    // What shaders to write is known once the device is; what cannot be compiled must be said at once.
     let routine = this.#routine(kernel)
-    let vectors = this.#vectors
+    let processor = this.#processor
     let launchers = routine.stages.map((s) => new Launcher(s))
     return {
       run: (addresses, params) => {
-        if (vectors !== this.#vectors) {
-          vectors = this.#vectors
+        if (processor !== this.#processor) {
+          processor = this.#processor
           routine = this.#routine(kernel)
           launchers = routine.stages.map((s) => new Launcher(s))
         }
         const temporaries = routine.temporaries.map(({ bytes, clear }) => {
           const at = this.alloc(bytes)
-          if (clear) this.#line.give((gpu) => gpu.clear(regionOf(at), placeOf(at), bytes))
+          if (clear) this.#give((gpu) => gpu.clear(regionOf(at), placeOf(at), bytes))
           return at
         })
         for (const launcher of launchers) {
-          this.#line.give(launcher.bind(addresses, temporaries, params))
+          this.#give(launcher.bind(addresses, temporaries, params))
         }
         for (const address of temporaries) this.free(address)
       },
@@ -222,13 +233,12 @@ class WebGpu implements WebGpuBackend {
   }
 
   #routine(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Routine {
+    const options = { processor: this.#processor }
     switch (kernel.kind) {
       case 'loop':
-        return kernel.reduce.length > 0
-          ? reduceRoutine(kernel)
-          : mapRoutine(kernel, { vectors: this.#vectors })
+        return kernel.reduce.length > 0 ? reduceRoutine(kernel) : mapRoutine(kernel, options)
       case 'contract':
-        return contractRoutine(kernel)
+        return contractRoutine(kernel, options)
       case 'scatter':
         return scatterRoutine(kernel)
       case 'conv':
@@ -248,7 +258,8 @@ class WebGpu implements WebGpuBackend {
     return {
       run: (addresses) => {
         const places = blocks.map((b, i) => addresses[i]! + b.offset * itemSize(b.dtype))
-        this.#line.hold(async (gpu) => {
+        this.#line.hold(async () => {
+          const gpu = this.#gpu ?? fail(this.#context, 'the GPU has not started')
           const given = await Promise.all(
             inputs.map(({ dtype, size }, i) => readElements(gpu, places[i]!, dtype, size)),
           )

@@ -2,7 +2,7 @@
 
 import type { DType } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
-import { type Expr, linearize } from '../../prim/expr.ts'
+import { type Expr, isConst, linearize } from '../../prim/expr.ts'
 import {
   type BinaryName,
   type CompareName,
@@ -11,6 +11,7 @@ import {
   unaryNames,
 } from '../../prim/scalar.ts'
 import { isReal, literal, type Shader, valueType, type Width } from './shader.ts'
+import { checkShaderType } from './wide.ts'
 
 /** How a place in a kernel reads the leaves of an expression; all give text of values. */
 export interface Leaves {
@@ -18,17 +19,6 @@ export interface Leaves {
   loadAt(input: number, index: string, size: number, stride: number): string
   index(dim: number): string
   acc(slot: number): string
-}
-
-/** The dtypes that shaders compute in. */
-export function checkShaderType(dtype: DType): void {
-  if (dtype === 'float64' || dtype === 'int64') {
-    const instead = dtype === 'float64' ? 'float32' : 'int32'
-    fail(
-      'gpu',
-      `${dtype} does not exist on a GPU: cast to ${instead} first (x.astype('${instead}')), or compute on cpu()`,
-    )
-  }
 }
 
 /** Appends the evaluation of expressions to `lines` and gives the texts of their values. */
@@ -226,8 +216,10 @@ function realBinary(
     case 'add':
       return `(${x} + ${y})`
     case 'sub':
-      return `(${x} - ${y})`
+      return x === y ? `${shader.use('vanish', width)}(${x})` : `(${x} - ${y})`
     case 'mul':
+      if (isConst(from[0]!, 0)) return `${shader.use('vanish', width)}(${y})`
+      if (isConst(from[1]!, 0)) return `${shader.use('vanish', width)}(${x})`
       return `(${x} * ${y})`
     case 'div':
       return `(${x} / ${y})`

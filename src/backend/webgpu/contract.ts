@@ -1,4 +1,4 @@
-/** Batched products as shaders: tiles of both operands in workgroup memory, a block of results an invocation. */
+/** Batched products as shaders: a block of results an invocation, from tiles of both operands in workgroup memory. */
 
 import { itemSize } from '../../base/dtype.ts'
 import { cast } from '../../prim/expr.ts'
@@ -9,10 +9,11 @@ import {
   type Operand,
 } from '../../prim/kernel.ts'
 import { emit, type Leaves, wrapped } from './code.ts'
-import { checkOperands, gathered, guarded, guardText, indexText } from './domain.ts'
+import { gathered, guarded, guardText, indexText } from './domain.ts'
 import { reduceRoutine } from './reduce.ts'
-import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
-import { Shader, type Situation, valueType } from './shader.ts'
+import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
+import { offsetText, Shader, type Situation, valueType } from './shader.ts'
+import { checkOperands } from './wide.ts'
 
 /** The shape of a workgroup's share: invocations along n and m, and results each of them computes along m and n. */
 export interface Tile {
@@ -56,13 +57,18 @@ export function tileFor({ b, m, n }: ContractKernel): Tile {
 const thin = 8
 
 /** Compiles a product. */
-export function contractRoutine(kernel: ContractKernel): Routine {
+export function contractRoutine(kernel: ContractKernel, options: ShaderOptions): Routine {
   const operands = kernelOperands(kernel)
   checkOperands(operands)
   const { b, m, n, k } = kernel
   if (b === 0 || m === 0 || n === 0) return idle
   // Thin products reuse too little for tiles.
   if (Math.min(m, n) < thin || k < thin) return reduceRoutine(contractAsLoop(kernel))
+  if (options.processor) {
+    const guarded = [kernel.lhs, kernel.rhs].some((o) => (o.guards ?? []).length > 0)
+    if (guarded) return reduceRoutine(contractAsLoop(kernel))
+    return single(operands, (situation) => directSource(kernel, operands, situation))
+  }
   return single(operands, (situation) =>
     contractSource(kernel, operands, situation, tileFor(kernel)),
   )
@@ -148,6 +154,67 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var r = 0u; r < ${rows * columns}u; r++) {
     let row = m0 + ty * ${rows}u + r / ${columns}u;
     let column = n0 + tx + (r % ${columns}u) * ${across}u;
+    if (row < ${m}u && column < ${n}u) { finish(batch, row, column, sums[r]); }
+  }
+}`)
+  return { text, words: shader.words, grid }
+}
+
+/** What a processor that plays a GPU does best: barriers cost it dearly, and its caches are workgroup memory anyway. */
+const direct: Omit<Tile, 'depth'> = { across: 8, down: 8, rows: 4, columns: 4 }
+
+/** A product without workgroup memory: every invocation reads its rows and columns itself. */
+function directSource(
+  kernel: ContractKernel,
+  operands: readonly Operand[],
+  situation: Situation,
+): Source {
+  const { b, m, n, k, output, dtype } = kernel
+  const { across, down, rows, columns } = direct
+  const [high, wide] = [down * rows, across * columns]
+  const shader = new Shader(operands, situation, itemSize(output.dtype) < 4 ? 'atomic' : 'plain')
+  const type = valueType(dtype === 'bool' ? 'int32' : dtype, 1)
+  const [tall, broad] = [Math.ceil(m / high), Math.ceil(n / wide)]
+  const grid = gridOf(b * tall * broad)
+  const [left, right] = [operands[0]!.strides, operands[1]!.strides]
+  // Rows and columns beyond the edge read the last one, and are not stored.
+  const places = [
+    ...range(rows).map(
+      (i) =>
+        `let p${i} = ${shader.base(0)} + batch * ${offsetText(left[0]!)} + min(m0 + ${i}u, ${m - 1}u) * ${offsetText(left[1]!)};`,
+    ),
+    ...range(columns).map(
+      (j) =>
+        `let q${j} = ${shader.base(1)} + batch * ${offsetText(right[0]!)} + min(n0 + ${j * across}u, ${n - 1}u) * ${offsetText(right[2]!)};`,
+    ),
+  ]
+  const sums = range(rows).flatMap((i) => range(columns).map((j) => `s${i}_${j}`))
+  const step = [
+    ...range(rows).map(
+      (i) => `let x${i} = ${shader.fetch(0, `p${i} + k * ${offsetText(left[2]!)}`)};`,
+    ),
+    ...range(columns).map(
+      (j) => `let y${j} = ${shader.fetch(1, `q${j} + k * ${offsetText(right[1]!)}`)};`,
+    ),
+    ...range(rows).flatMap((i) => range(columns).map((j) => `s${i}_${j} += x${i} * y${j};`)),
+  ]
+  const finish = finishText(kernel, shader, type)
+  const text = shader.text(`${finish}
+@compute @workgroup_size(${across * down})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let id = group.y * ${grid[0]}u + group.x;
+  if (id >= ${b * tall * broad}u) { return; }
+  let n0 = (id % ${broad}u) * ${wide}u + local % ${across}u;
+  let m0 = ((id / ${broad}u) % ${tall}u) * ${high}u + (local / ${across}u) * ${rows}u;
+  let batch = id / ${broad * tall}u;
+  ${[...places, ...sums.map((s) => `var ${s} = ${type}();`)].join('\n  ')}
+  for (var k = 0u; k < ${k}u; k++) {
+    ${step.join('\n    ')}
+  }
+  var sums = array<${type}, ${rows * columns}>(${sums.join(', ')});
+  for (var r = 0u; r < ${rows * columns}u; r++) {
+    let row = m0 + r / ${columns}u;
+    let column = n0 + (r % ${columns}u) * ${across}u;
     if (row < ${m}u && column < ${n}u) { finish(batch, row, column, sums[r]); }
   }
 }`)

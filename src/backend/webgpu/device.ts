@@ -24,7 +24,7 @@ const spareLimit = 8
 const spareBytes = 16 << 20
 
 /** What a device has done so far. */
-export interface Counters {
+export type Counters = {
   launches: number
   submits: number
   pipelines: number

@@ -3,7 +3,6 @@
 import { collapse } from '../../base/view.ts'
 import { cast, constant, type Expr, rewrite, someNode } from '../../prim/expr.ts'
 import type { Guard, LoopKernel, Operand } from '../../prim/kernel.ts'
-import { checkShaderType } from './code.ts'
 import { offsetText, type Shader, valueType } from './shader.ts'
 
 /** A loop nest; operands as in the kernel, with strides over the new dimensions. */
@@ -15,11 +14,6 @@ export interface Domain {
   readonly inputs: number
   readonly body: readonly Expr[]
   readonly epilogue: readonly Expr[]
-}
-
-/** Fails where an operand has a dtype that shaders cannot load. */
-export function checkOperands(operands: readonly Operand[]): void {
-  for (const { dtype } of operands) checkShaderType(dtype)
 }
 
 /** Brings a loop nest without empty parallel dimensions into this form. */

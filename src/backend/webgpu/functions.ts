@@ -68,6 +68,11 @@ const functions: Record<string, ShaderFunction> = {
   withsign: lanes(
     'fn withsign@(x: F, s: F) -> F { return bitcast<F>((bitcast<U>(x) & U(0x7fffffffu)) | (bitcast<U>(s) & U(0x80000000u))); }',
   ),
+  // What is 0 for every finite x, and NaN for the others: compilers take x·0 and x - x for 0.
+  vanish: lanes(
+    'fn vanish@(x: F) -> F { return select(F(0.0), nan@(), (bitcast<U>(x) & U(0x7f800000u)) == U(0x7f800000u)); }',
+    'nan',
+  ),
   eq: lanes('fn eq@(x: F, y: F) -> B { return (x == y) & !(isnan@(x) | isnan@(y)); }', 'isnan'),
   lt: lanes('fn lt@(x: F, y: F) -> B { return (x < y) & !(isnan@(x) | isnan@(y)); }', 'isnan'),
   le: lanes('fn le@(x: F, y: F) -> B { return (x <= y) & !(isnan@(x) | isnan@(y)); }', 'isnan'),
@@ -304,6 +309,7 @@ const helpers = new Set([
   'isinf',
   'negative',
   'withsign',
+  'vanish',
   'eq',
   'lt',
   'le',

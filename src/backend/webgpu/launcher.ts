@@ -31,7 +31,8 @@ export class Launcher {
     let key = ''
     for (let i = 0; i < operands.length; i++) {
       const number = buffers[i]!
-      const address = number < 0 ? temporaries[-1 - number]! : addresses[number]!
+      // Operands without elements have no address.
+      const address = Math.max(0, number < 0 ? temporaries[-1 - number]! : addresses[number]!)
       const region = regionOf(address)
       let heap = heaps.indexOf(region)
       if (heap < 0) heap = heaps.push(region) - 1

@@ -2,41 +2,29 @@
 
 import { itemSize } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
-import type { LoopKernel } from '../../prim/kernel.ts'
+import { kernelOperands, type LoopKernel } from '../../prim/kernel.ts'
 import { emit, type Leaves } from './code.ts'
-import {
-  checkOperands,
-  coordinates,
-  type Domain,
-  domainOf,
-  gathered,
-  guarded,
-  indexText,
-} from './domain.ts'
-import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
+import { coordinates, type Domain, domainOf, gathered, guarded, indexText } from './domain.ts'
+import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
 import { offsetText, Shader, type Situation, valueType } from './shader.ts'
+import { withoutWide } from './wide.ts'
 
 /** Invocations of a workgroup of a map. */
 const groupSize = 64
 
-/** How maps are compiled. */
-export interface MapOptions {
-  /** Whether four neighbours are computed together wherever they lie together; otherwise only where results share words. */
-  readonly vectors: boolean
-}
-
 /** Compiles a loop nest without reductions. */
-export function mapRoutine(kernel: LoopKernel, options: MapOptions): Routine {
-  const operands = [...kernel.inputs, ...kernel.outputs]
-  checkOperands(operands)
+export function mapRoutine(given: LoopKernel, options: ShaderOptions): Routine {
+  const kernel = withoutWide(given)
+  const operands = kernelOperands(kernel)
   if (kernel.dims.includes(0)) return idle
   const domain = domainOf(kernel)
   return single(operands, (situation) => mapSource(domain, situation, options))
 }
 
-function mapSource(domain: Domain, situation: Situation, options: MapOptions): Source {
+function mapSource(domain: Domain, situation: Situation, options: ShaderOptions): Source {
   const narrow = domain.operands.slice(domain.inputs).some((o) => itemSize(o.dtype) < 4)
-  const wide = (narrow || options.vectors) && fitsFour(domain, situation)
+  // Narrow results share words: four of them are stored as one.
+  const wide = (narrow || !options.processor) && fitsFour(domain, situation)
   const flavour = wide ? (narrow ? 'plain' : 'vec4') : narrow ? 'atomic' : 'plain'
   const shader = new Shader(domain.operands, situation, flavour)
   const lines: string[] = []

@@ -3,19 +3,12 @@
 import { type DType, dtypeInfo, itemSize } from '../../base/dtype.ts'
 import { rowMajor, sizeOf } from '../../base/shape.ts'
 import { acc, type Expr, load, renameInputs, rewrite, someNode } from '../../prim/expr.ts'
-import type { LoopKernel, Operand, ReduceOp } from '../../prim/kernel.ts'
+import { kernelOperands, type LoopKernel, type Operand, type ReduceOp } from '../../prim/kernel.ts'
 import { binaryText, emit, type Leaves } from './code.ts'
-import {
-  checkOperands,
-  coordinates,
-  type Domain,
-  domainOf,
-  gathered,
-  guarded,
-  indexText,
-} from './domain.ts'
+import { coordinates, type Domain, domainOf, gathered, guarded, indexText } from './domain.ts'
 import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
 import { isReal, literal, Shader, type Situation, valueType } from './shader.ts'
+import { withoutWide } from './wide.ts'
 
 /** Invocations of a workgroup that computes results one each. */
 const loneSize = 64
@@ -27,9 +20,9 @@ const splitFrom = 16384
 const shareSize = 2048
 
 /** Compiles a loop nest with reductions. */
-export function reduceRoutine(kernel: LoopKernel): Routine {
-  const operands = [...kernel.inputs, ...kernel.outputs]
-  checkOperands(operands)
+export function reduceRoutine(given: LoopKernel): Routine {
+  const kernel = withoutWide(given)
+  const operands = kernelOperands(kernel)
   if (kernel.dims.slice(0, kernel.parallel).includes(0)) return idle
   const split = splitReduction(kernel)
   if (split !== null) return split

@@ -27,6 +27,12 @@ export interface Routine {
   readonly temporaries: readonly { readonly bytes: number; readonly clear: boolean }[]
 }
 
+/** What shaders are written for. */
+export interface ShaderOptions {
+  /** Whether a processor plays the GPU: then four elements at once and barriers cost more than they bring. */
+  readonly processor: boolean
+}
+
 /** A kernel of one launch over its own operands. */
 export function single(
   operands: readonly Operand[],

@@ -5,9 +5,10 @@ import { sizeOf } from '../../base/shape.ts'
 import { cast } from '../../prim/expr.ts'
 import { kernelOperands, type Operand, type ScatterKernel } from '../../prim/kernel.ts'
 import { binaryText, emit, type Leaves } from './code.ts'
-import { checkOperands, coordinates, gathered, guarded, indexText } from './domain.ts'
+import { coordinates, gathered, guarded, indexText } from './domain.ts'
 import { gridOf, idle, type Routine, type Source, type Stage } from './routine.ts'
 import { offsetText, Shader, type Situation } from './shader.ts'
+import { checkOperands } from './wide.ts'
 
 const groupSize = 64
 

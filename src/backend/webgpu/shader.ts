@@ -283,7 +283,7 @@ const toHalfText = `fn tohalf(x: f32) -> u32 {
   let b = bitcast<u32>(x);
   let a = b & 0x7fffffffu;
   let s = (b >> 16u) & 0x8000u;
-  if (a > 0x7f800000u) { return s | 0x7e00u; }
+  if (a > 0x7f800000u) { return 0x7e00u; }
   if (a >= 0x477ff000u) { return s | 0x7c00u; }
   if (a < 0x38800000u) { return s | (bitcast<u32>(bitcast<f32>(a) + 0.5) - 0x3f000000u); }
   return s | ((a - 0x37fff001u + ((a >> 13u) & 1u)) >> 13u);
@@ -292,6 +292,6 @@ const toHalfText = `fn tohalf(x: f32) -> u32 {
 /** bfloat16 by rounding to nearest, ties to even. */
 const toBrainText = `fn tobrain(x: f32) -> u32 {
   let b = bitcast<u32>(x);
-  if ((b & 0x7fffffffu) > 0x7f800000u) { return (b >> 16u) | 64u; }
+  if ((b & 0x7fffffffu) > 0x7f800000u) { return 0x7fc0u; }
   return (b + 0x7fffu + ((b >> 16u) & 1u)) >> 16u;
 }`

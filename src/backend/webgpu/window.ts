@@ -20,11 +20,12 @@ import {
   type PoolKernel,
   poolOperandShape,
 } from '../../prim/window.ts'
-import { binaryText, checkShaderType } from './code.ts'
-import { checkOperands, coordinates } from './domain.ts'
+import { binaryText } from './code.ts'
+import { coordinates } from './domain.ts'
 import { reduceRoutine } from './reduce.ts'
 import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
 import { isReal, literal, offsetText, Shader, type Situation, valueType } from './shader.ts'
+import { checkOperands, checkShaderType } from './wide.ts'
 
 const int = (value: number): Expr => constant(value, 'int32')
 const add = (x: Expr, y: Expr): Expr => binary('add', x, y)

@@ -5,6 +5,7 @@ import {
   binary,
   cast,
   compare,
+  constant,
   index,
   load,
   param,
@@ -283,6 +284,26 @@ export function scalarSuite(rig: Rig): void {
       q,
       untouched('int64', 4),
     ])
+  })
+
+  test('what is 0 for finite numbers is NaN for the others', async () => {
+    const values = data('float32', [...specials, 3e38, 1e-30])
+    const x = load(0, 'float32')
+    const zero = constant(0, 'float32')
+    const body = [
+      binary('mul', x, zero),
+      binary('mul', zero, x),
+      binary('sub', x, x),
+      compare('eq', binary('mul', x, zero), zero),
+      compare('eq', x, x),
+    ]
+    const outputs = body.map((e) => untouched(e.dtype, values.array.length))
+    await rig.compare(
+      mapKernel([values.array.length], ['float32'], body),
+      [values, ...outputs],
+      // Zeros may have either sign.
+      { tolerance: 'value' },
+    )
   })
 
   test('random gives the same bits', async () => {

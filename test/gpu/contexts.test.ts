@@ -1,0 +1,152 @@
+/** GPU contexts as programs use them, on four virtual GPUs. */
+
+import { describe, expect, it } from 'vitest'
+import { missingGpu } from '../backend/webgpu/adapters.ts'
+
+process.env.MXNET_GPU_VIRTUAL = '4'
+const missing = await missingGpu()
+const mx = await import('mxnet-ts')
+const { autograd, cpu, gluon, gpu, nd } = mx
+const { batch, makeNet } = await import('./net.ts')
+
+describe.skipIf(missing !== null)(
+  `gpu contexts (${missing ?? 'run'})`,
+  { timeout: 240_000 },
+  () => {
+    it('count, and tell their memory', async () => {
+      expect(await mx.numGpus()).toBe(4)
+      await gpu(0).ready()
+      const [free, total] = await mx.gpuMemoryInfo(0)
+      const held = nd.zeros([1024, 1024], { ctx: gpu(0) })
+      await held.waitToRead()
+      expect((await mx.gpuMemoryInfo(0))[0]).toBe(free - 4 * 2 ** 20)
+      expect(total).toBeGreaterThanOrEqual(128 * 2 ** 20)
+      held[Symbol.dispose]()
+      gpu(0).emptyCache()
+      expect((await mx.gpuMemoryInfo(0))[0]).toBe(free)
+    })
+
+    it('compute what was asked for before the GPU had started', async () => {
+      // Nothing has used gpu(3) so far.
+      const x = nd.array([1, 2, 3], { ctx: gpu(3) })
+      const y = x.mul(x).add(1)
+      expect(y.context).toBe(gpu(3))
+      expect(await y.asArray()).toEqual([2, 5, 10])
+    })
+
+    it('are current inside use', async () => {
+      const x = gpu(1).use(() => nd.ones([2, 3]))
+      expect(x.context).toBe(gpu(1))
+      expect(await nd.sum(x).asScalar()).toBe(6)
+    })
+
+    it('cannot be waited for in place', () => {
+      const x = nd.ones([2], { ctx: gpu(0) })
+      expect(() => x.asTypedArraySync()).toThrow(/gpu\(0\) cannot wait in place: use await/)
+      expect(String(x)).toContain('<NDArray 2 @gpu(0), not read>')
+    })
+
+    it('refuse arrays of other contexts, and dtypes that a GPU lacks', () => {
+      const x = nd.ones([2], { ctx: gpu(0) })
+      expect(() => x.add(nd.ones([2]))).toThrow(/gpu\(0\) and cpu\(0\)/)
+      expect(() => nd.ones([2], { ctx: gpu(0), dtype: 'float64' }).mul(2)).toThrow(
+        /float64 does not exist on a GPU: cast on the CPU/,
+      )
+    })
+
+    it('that are missing say so at the first read and at ready', async () => {
+      await expect(gpu(7).ready()).rejects.toThrow(/\[gpu\(7\)\] there are 4 GPUs, numbered from 0/)
+      const x = nd.ones([2], { ctx: gpu(8) }).mul(2)
+      await expect(x.asArray()).rejects.toThrow(/\[gpu\(8\)\] there are 4 GPUs/)
+    })
+
+    it('copy both ways, in order', async () => {
+      const x = nd.array([1, 2, 3, 4])
+      const there = x.asInContext(gpu(0)).mul(10)
+      const back = there.asInContext(cpu())
+      // Work on the copy, and on its source, while it is under way.
+      const sum = back.add(x)
+      there.addAssign(1)
+      x.mulAssign(0)
+      expect(back.context).toBe(cpu())
+      const again = sum.asInContext(gpu(1)).add(0.5).asInContext(gpu(2))
+      expect(await sum.asArray()).toEqual([11, 22, 33, 44])
+      expect(await again.asArray()).toEqual([11.5, 22.5, 33.5, 44.5])
+      expect(await there.asArray()).toEqual([11, 21, 31, 41])
+      expect(await back.asArray()).toEqual([10, 20, 30, 40])
+      const target = nd.zeros([4])
+      again.asInContext(cpu()).copyTo(target)
+      expect(await target.asArray()).toEqual([11.5, 22.5, 33.5, 44.5])
+      expect(target.asArraySync()).toEqual([11.5, 22.5, 33.5, 44.5])
+    })
+
+    it('copies under way cannot be read at once', async () => {
+      const back = nd.ones([3], { ctx: gpu(0) }).asInContext(cpu())
+      expect(() => back.asArraySync()).toThrow(/use await/)
+      expect(await back.asArray()).toEqual([1, 1, 1])
+    })
+
+    it('carry bytes, 16-bit floats and pieces of arrays', async () => {
+      for (const dtype of ['uint8', 'int8', 'bool', 'float16', 'bfloat16', 'int32'] as const) {
+        const x = nd.array([1, 0, 1, 1, 0, 1, 1], { dtype })
+        const there = x.asInContext(gpu(0))
+        expect(
+          (await there.at('1:4').asInContext(cpu()).astype('int32').asArray()) as number[],
+        ).toEqual([0, 1, 1])
+        expect(await there.at('::-2').astype('float32').asArray()).toEqual([1, 0, 1, 1])
+      }
+    })
+
+    it('hand gradients back', async () => {
+      const x = nd.array([1, 2, 3])
+      x.attachGrad()
+      const y = autograd.record(() => {
+        const moved = x.asInContext(gpu(0))
+        return moved.mul(moved).sum().asInContext(cpu()).add(x.mul(5).sum())
+      })
+      y.backward()
+      expect(x.grad!.context).toBe(cpu())
+      expect(await x.grad!.asArray()).toEqual([7, 9, 11])
+    })
+
+    it('draw the numbers that a CPU draws', async () => {
+      const draw = (ctx: typeof cpu extends () => infer C ? C : never) => {
+        mx.random.seed(5)
+        return nd.random.uniform(-1, 1, { shape: [1000], ctx })
+      }
+      const [here, there] = [await draw(cpu()).asTypedArray(), await draw(gpu(0)).asTypedArray()]
+      expect(there).toEqual(here)
+    })
+
+    it('train data-parallel as one context does', { timeout: 480_000 }, async () => {
+      const size = 32
+      const run = async (ctx: ReturnType<typeof gpu>[]): Promise<number[]> => {
+        const net = makeNet(ctx)
+        const loss = new gluon.loss.SoftmaxCrossEntropyLoss()
+        const params = [...net.collectParams().values()]
+        const losses: number[] = []
+        for (let step = 0; step < 100; step++) {
+          const [x, y] = batch(step, size)
+          const data = gluon.utils.splitAndLoad(x, ctx)
+          const label = gluon.utils.splitAndLoad(y, ctx)
+          const each = autograd.record(() => data.map((part, i) => loss(net(part), label[i]!)))
+          for (const l of each) l.backward()
+          const sums = await Promise.all(each.map((l) => nd.sum(l).asScalar()))
+          losses.push(sums.reduce((a, b) => a + b, 0))
+          for (const p of params) {
+            const grads = p.listGrad().map((g) => g.asInContext(cpu()))
+            const total = grads.slice(1).reduce((a, b) => a.add(b), grads[0]!)
+            for (const c of ctx) p.data(c).subAssign(total.asInContext(c).mul(0.05 / size))
+          }
+        }
+        return losses
+      }
+      const alone = await run([cpu()])
+      const four = await run([0, 1, 2, 3].map((i) => gpu(i)))
+      expect(alone[99]!).toBeLessThan(alone[0]!)
+      four.forEach((l, step) =>
+        expect(Math.abs(l / alone[step]! - 1), `step ${step}`).toBeLessThan(1e-5),
+      )
+    })
+  },
+)
