@@ -43,7 +43,7 @@ const most = globalThis.crossOriginIsolated
 const options = {
   threads: most,
   speed: { product: 40 },
-  origin: () => noteOrigin(),
+  origin: noteOrigin,
   maySleep: false,
 }
 const threads = new ThreadPool(createWasmBackend(), startThread, options)

@@ -106,7 +106,7 @@ function streams(make: () => { backend: SharedBackend; product: number; reaper: 
   return (context: Context): Device => {
     if (parts === undefined) {
       const { backend, product, reaper } = make()
-      const options = { threads, speed: { product }, origin: () => noteOrigin() }
+      const options = { threads, speed: { product }, origin: noteOrigin }
       const threadPool = new ThreadPool(backend, startThread, options)
       parts = { threadPool, pool: new Pool(threadPool.stream(0), reaper, collect) }
       if (context.deviceType === 'cpu') cpus = threadPool

@@ -71,8 +71,8 @@ export class Sym extends Tensor {
   }
 }
 
-/** What needs data: asked of a place in a graph, an error says so instead of "not a function". */
-const reading = [
+/** Methods that need data: asked of a place in a graph, an error says so instead of "not a function". */
+export const reading: readonly string[] = [
   'asTypedArray',
   'asTypedArraySync',
   'asArray',
@@ -93,23 +93,23 @@ const reading = [
 for (const name of reading) {
   Object.defineProperty(Sym.prototype, name, {
     value(this: Sym) {
-      const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
-      fail(name, `${made} ${untold(this)}: keep forward to operators${hereAndNow()}`)
+      fail(name, `${untold(this)}: keep forward to operators${hereAndNow()}`)
     },
   })
 }
 
-const untold = (s: Sym): string =>
-  `of shape ${formatShape(s.shape)} is being traced and has no data yet`
+function untold({ node, shape }: Sym): string {
+  const made = node.bound === null ? 'an input' : `a result of ${node.bound.op.name}`
+  return `${made} of shape ${formatShape(shape)} is being traced and has no data yet`
+}
 const hereAndNow = (): string => place(frame.layers, callSite()())
 
 // Comparing or computing with a place in a graph as if it were a number: what comes of `if (x > 0)`.
 Object.defineProperty(Sym.prototype, Symbol.toPrimitive, {
   value(this: Sym, hint: string) {
     if (hint === 'string') return `<${this.dtype} ${formatShape(this.shape)}, not computed yet>`
-    const made = this.node.bound === null ? 'an input' : `a result of ${this.node.bound.op.name}`
     const instead = 'choose with nd.where, or branch on what is known without data'
-    return fail('forward', `${made} ${untold(this)} to branch on: ${instead}${hereAndNow()}`)
+    return fail('forward', `${untold(this)} to branch on: ${instead}${hereAndNow()}`)
   },
 })
 

@@ -2,6 +2,7 @@
 
 import { fail } from '../base/error.ts'
 import { type Aval, aval } from '../core/aval.ts'
+import { reading } from '../core/graph.ts'
 import { Unbound } from '../core/tensor.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
 import { atKeys } from './indexing.ts'
@@ -359,29 +360,8 @@ function shown(attrs: ReadonlyMap<string, string>): { [key: string]: string } {
   return all
 }
 
-/** What needs data: asked of a symbol, an error says so instead of "not a function". */
-const reading = [
-  'asTypedArray',
-  'asTypedArraySync',
-  'asArray',
-  'asArraySync',
-  'asScalar',
-  'asScalarSync',
-  'waitToRead',
-  'set',
-  'assign',
-  'addAssign',
-  'subAssign',
-  'mulAssign',
-  'divAssign',
-  'modAssign',
-  'attachGrad',
-  'detach',
-  'backward',
-  'copy',
-  'asInContext',
-]
-for (const name of reading) {
+// What needs data: asked of a symbol, an error says so instead of "not a function".
+for (const name of [...reading, 'detach', 'copy', 'asInContext']) {
   Object.defineProperty(Symbolic.prototype, name, {
     value(this: Symbolic) {
       fail(name, `${this} is a symbol and has no data: bind it, or give eval its arguments`)

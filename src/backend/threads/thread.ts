@@ -5,7 +5,6 @@ import {
   boardAt,
   codeWords,
   field,
-  maxThreads,
   pool,
   reached,
   ringWords,
@@ -201,7 +200,3 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
   }
   Atomics.store(control, own + field.state, 2)
 }
-
-/** Whether a number of threads is one that a pool can have. */
-export const isThreadCount = (n: number): boolean =>
-  Number.isInteger(n) && n >= 1 && n <= maxThreads
