@@ -1,6 +1,6 @@
 // Kernels that memory or elementwise functions bound, on our library; the peers' versions are in bench/peers/.
 import { gluon, nd, type Tensor } from 'mxnet-ts'
-import { corners, numbers, type Served } from './serve.ts'
+import { corners, numbers, type Served } from './data.ts'
 
 const { HybridBlock } = gluon
 

@@ -9,7 +9,7 @@ import { Child } from './child.ts'
 import { type CaseResult, type Effort, measure, type Running } from './measure.ts'
 import { ratios, times } from './report.ts'
 import { limit, limitThreads } from './systems/limit.ts'
-import { jaxEager, jaxJit, tfjs } from './systems/npmPeers.ts'
+import { jaxEager, jaxJit, jaxPage, tfjs, tfjsPage } from './systems/npmPeers.ts'
 import { ours as oursSystems } from './systems/ours.ts'
 import { pytorch, pytorchThreads } from './systems/pytorch.ts'
 import { root, type System } from './systems/system.ts'
@@ -22,7 +22,7 @@ const usage = `npm run bench -- [options]
   --install          install the Debian packages of PyTorch
   --save             write bench/results/<date>-<revision>.json`
 
-const peers = [jaxJit, jaxEager, tfjs, pytorch, pytorchThreads]
+const peers = [jaxJit, jaxEager, tfjs, jaxPage, tfjsPage, pytorch, pytorchThreads]
 const systems: readonly System[] = [...oursSystems, ...peers, limit, limitThreads]
 
 const options = {

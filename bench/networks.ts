@@ -1,6 +1,6 @@
 // Convolutional and recurrent networks behind the protocol of serve.ts, with the same weights as those of the peers.
 import { autograd, cpu, gluon, type NDArray, nd, type Tensor } from 'mxnet-ts'
-import { corners, labels, numbers, type Served } from './serve.ts'
+import { corners, labels, numbers, type Served } from './data.ts'
 
 const ctx = cpu()
 const { nn, rnn } = gluon

@@ -1,6 +1,8 @@
 // TensorFlow.js on WebAssembly (XNNPACK, one thread in Node).
 import { createRequire } from 'node:module'
-import { checkSteps, corners, labels, numbers, serve, transpose, weights } from '../../build/bench/serve.js'
+import { corners, numbers } from '../../build/bench/data.js'
+import { serve } from '../../build/bench/serve.js'
+import { mlp } from './tfjsMlp.mjs'
 
 const require = createRequire(import.meta.url)
 const tf = require('@tensorflow/tfjs')
@@ -36,40 +38,6 @@ function add() {
   }
 }
 
-function mlp() {
-  const variable = (out, inputs, seed) =>
-    tf.variable(tf.tensor2d(transpose(weights(out, inputs, seed), out), [inputs, out]))
-  const first = [variable(64, 784, 11), variable(64, 64, 12), variable(10, 64, 13)]
-  const ws = first.map((w) => tf.variable(w))
-  const bs = [64, 64, 10].map((n) => tf.variable(tf.zeros([n])))
-  const x = tf.tensor2d(numbers(64 * 784, 14, 0, 1), [64, 784])
-  const y = tf.cast(tf.oneHot(tf.tensor1d(labels(64, 15), 'int32'), 10), 'float32')
-  const optimizer = tf.train.sgd(0.01)
-  const once = () =>
-    optimizer.minimize(() => {
-      const h1 = tf.relu(tf.add(tf.matMul(x, ws[0]), bs[0]))
-      const h2 = tf.relu(tf.add(tf.matMul(h1, ws[1]), bs[1]))
-      const out = tf.add(tf.matMul(h2, ws[2]), bs[2])
-      return tf.losses.softmaxCrossEntropy(y, out)
-    }, true, [...ws, ...bs])
-  return {
-    check: () => {
-      ws.forEach((w, i) => {
-        w.assign(first[i])
-      })
-      bs.forEach((b, i) => {
-        b.assign(tf.zeros([[64, 64, 10][i]]))
-      })
-      const losses = []
-      for (let i = 0; i < checkSteps; i++) losses.push(once().dataSync()[0])
-      return [losses[0], losses.at(-1)]
-    },
-    run: (reps) => {
-      for (let i = 0; i < reps; i++) once().dispose()
-    },
-  }
-}
-
 function kernel(shape, body) {
   const x = tf.tensor(numbers(shape.reduce((n, d) => n * d, 1), 5, -1, 1), shape)
   return {
@@ -93,7 +61,7 @@ function normalize(x) {
 const table = [4096, 1024]
 
 await serve(`TensorFlow.js ${tf.version_core}, wasm`, {
-  mlp,
+  mlp: () => mlp(tf),
   matmul64: () => matmul(64, 784, 64),
   matmul1024: () => matmul(1024, 1024, 1024),
   add64: add,

@@ -1,7 +1,7 @@
 // The peers that come from npm, installed into bench/peers/ when first asked for.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lastLine, root, runToEnd, type System } from './system.ts'
+import { inPage, lastLine, root, runToEnd, type System } from './system.ts'
 
 const folder = join(root, 'bench', 'peers')
 
@@ -44,3 +44,12 @@ const npmPeer = (name: string, file: string, ...args: string[]): System => ({
 export const jaxJit: System = npmPeer('jax-js-jit', 'jax.mjs', 'jit')
 export const jaxEager: System = npmPeer('jax-js-eager', 'jax.mjs', 'eager')
 export const tfjs: System = npmPeer('tfjs-wasm', 'tfjs.mjs')
+
+const onPage = (name: string, script: string): System => ({
+  name,
+  kind: 'peer',
+  prepare: () => installPeers() ?? inPage(`bench/peers/${script}`),
+})
+
+export const jaxPage: System = onPage('jax-js-webgpu', 'jaxPage.mjs')
+export const tfjsPage: System = onPage('tfjs-webgpu', 'tfjsPage.mjs')

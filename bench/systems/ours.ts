@@ -1,7 +1,7 @@
-// mxnet-ts itself: with the native bridge and on WebAssembly alone, its step eager, hybridized and fused, kernels on two threads.
+// mxnet-ts itself: with the native bridge and on WebAssembly alone and in a page on WebGPU, its step eager, hybridized and fused, kernels on two threads.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { root, type Start, type System } from './system.ts'
+import { inPage, root, type Start, type System } from './system.ts'
 
 /** How the training step is written, or 'threads': kernels on two threads, where all else has one; see worker.ts. */
 type Mode = 'eager' | 'hybrid' | 'fused' | 'threads'
@@ -27,6 +27,12 @@ const onWasm = (name: string, mode: Mode): System => ({
   prepare: () => start('wasm', mode),
 })
 
+const onPage = (name: string, mode: Mode): System => ({
+  name,
+  kind: 'ours',
+  prepare: () => inPage('build/bench/browser/ours.js', mode),
+})
+
 export const ours: readonly System[] = [
   onNative('ours-native', 'eager'),
   onNative('ours-native-hybrid', 'hybrid'),
@@ -36,4 +42,6 @@ export const ours: readonly System[] = [
   onWasm('ours-wasm-hybrid', 'hybrid'),
   onWasm('ours-wasm-fused', 'fused'),
   onWasm('ours-wasm-2', 'threads'),
+  onPage('ours-webgpu-hybrid', 'hybrid'),
+  onPage('ours-webgpu-fused', 'fused'),
 ]

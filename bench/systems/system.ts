@@ -20,6 +20,12 @@ export interface System {
   prepare(options: { install: boolean }): Start | string
 }
 
+/** A script inside a page of headless Chromium, with what its address says. */
+export const inPage = (script: string, ...args: readonly string[]): Start => ({
+  command: process.execPath,
+  args: [join(root, 'bench', 'browser', 'main.mjs'), script, ...args],
+})
+
 /** A program's end; `code` is -1 where it could not be started. */
 export function runToEnd(
   command: string,

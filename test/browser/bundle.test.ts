@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { launchChromium, noChromium, withSwiftShader } from '../../scripts/chromium.mjs'
 import { buildBrowser } from '../../scripts/buildBrowser.mjs'
 import { tool } from '../../scripts/process.mjs'
 import { serveFolders } from '../../scripts/serve.mjs'
-import { launch, noChromium } from './chromium.ts'
 import type { Outcome } from './table.ts'
 
 type Library = typeof import('../../src/browser.ts')
@@ -58,7 +58,7 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
       page("import * as mx from './mxnet.browser.js'\nglobalThis.mx = mx"),
     )
     writeFileSync(join(folder, 'table.html'), page("import './table.js'"))
-    browser = await launch()
+    browser = await launchChromium()
   }, patience)
   afterAll(async () => {
     await browser?.close()
@@ -172,7 +172,7 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
   it('computes what the operator table says', () => checkTable('cpu', browser))
 
   it('computes it on a GPU', { timeout: 480_000 }, async () => {
-    const withGpu = await launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'])
+    const withGpu = await launchChromium(withSwiftShader)
     try {
       await checkTable('gpu', withGpu)
     } finally {

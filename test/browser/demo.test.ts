@@ -4,9 +4,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { launchChromium, noChromium } from '../../scripts/chromium.mjs'
 import { buildDemo, serveDemo } from '../../scripts/demo.mjs'
 import { root } from '../../scripts/process.mjs'
-import { launch, noChromium } from './chromium.ts'
 
 type Point = readonly [x: number, y: number]
 
@@ -55,7 +55,7 @@ describe.skipIf(noChromium !== null)(title, { timeout: patience }, () => {
     scripts = await buildDemo()
     const served = await serveDemo()
     close = served.close
-    browser = await launch()
+    browser = await launchChromium()
     page = await browser.newPage({ viewport: { width: 1280, height: 1100 } })
     page.setDefaultTimeout(patience)
     page.on('pageerror', (e) => problems.push(e.message))
