@@ -1,5 +1,5 @@
 // mxnet-ts on a page, on gpu(0); the address says how the step is written.
-import { gpu, nd } from 'mxnet-ts'
+import { gpu } from 'mxnet-ts'
 import { type Mode, mlp } from '../mlp.ts'
 import { show } from './measured.ts'
 

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { cases } from '../../bench/cases.ts'
+import { numbers, transpose } from '../../bench/data.ts'
 import { type Measured, measure, median, type Running } from '../../bench/measure.ts'
 import { duration, ratio, ratios, times } from '../../bench/report.ts'
-import { numbers, transpose } from '../../bench/serve.ts'
 
 const measured = (system: string, kind: Measured['kind'], times: number[]): Measured => ({
   system,

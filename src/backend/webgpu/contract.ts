@@ -160,8 +160,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   return { text, words: shader.words, grid }
 }
 
-/** What a processor that plays a GPU does best: barriers cost it dearly, and its caches are workgroup memory anyway. */
-const direct: Omit<Tile, 'depth'> = { across: 8, down: 8, rows: 4, columns: 4 }
+/** Shares of a workgroup without workgroup memory, the usual one first. */
+const directTiles: readonly Omit<Tile, 'depth'>[] = [
+  { across: 4, down: 8, rows: 8, columns: 8 },
+  { across: 8, down: 8, rows: 4, columns: 4 },
+  { across: 4, down: 8, rows: 8, columns: 4 },
+  { across: 8, down: 4, rows: 4, columns: 8 },
+  { across: 2, down: 16, rows: 4, columns: 2 },
+  { across: 16, down: 2, rows: 2, columns: 4 },
+]
+
+/**
+ * What a processor that plays a GPU does best: barriers cost it dearly, its caches are workgroup memory anyway, and a load
+ * costs as much as a dozen products (measured on SwiftShader), so invocations have large shares.
+ */
+export function directTileFor({ b, m, n }: ContractKernel): Omit<Tile, 'depth'> {
+  const cost = ({ across, down, rows, columns }: Omit<Tile, 'depth'>): number => {
+    const groups = b * Math.ceil(m / (down * rows)) * Math.ceil(n / (across * columns))
+    const each = across * down * (rows * columns + 12 * (rows + columns))
+    return (groups * each) / Math.min(groups, 2)
+  }
+  return directTiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best))
+}
 
 /** A product without workgroup memory: every invocation reads its rows and columns itself. */
 function directSource(
@@ -170,7 +190,7 @@ function directSource(
   situation: Situation,
 ): Source {
   const { b, m, n, k, output, dtype } = kernel
-  const { across, down, rows, columns } = direct
+  const { across, down, rows, columns } = directTileFor(kernel)
   const [high, wide] = [down * rows, across * columns]
   const shader = new Shader(operands, situation, itemSize(output.dtype) < 4 ? 'atomic' : 'plain')
   const type = valueType(dtype === 'bool' ? 'int32' : dtype, 1)
