@@ -11,8 +11,8 @@ namespace {
 /// The three arrays; one of them is the result.
 enum Side { sideX = 0, sideW = 1, sideY = 2 };
 constexpr int axesMost = 3;
-/// result, axes, batch, groups, inner, outer, bias; six numbers an axis; strides of x, w and y.
-constexpr int fHead = 7, fAxes = fHead, fStrides = fAxes + 6 * axesMost;
+/// result, axes, batch, groups, inner, outer, bias, winograd; six numbers an axis; strides of x, w and y.
+constexpr int fHead = 8, fAxes = fHead, fStrides = fAxes + 6 * axesMost;
 constexpr int sideStrides = 3 + axesMost, fields = fStrides + 3 * sideStrides;
 
 int64_t roundUp(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -61,7 +61,7 @@ namespace {
 struct Shape {
   int result, axes;
   int64_t batch, groups, inner, outer;
-  bool bias;
+  bool bias, winograd;
   dnnl_dims_t x, window, y, stride, dilate, before, after;
   int64_t strides[3][sideStrides];
 
@@ -71,7 +71,7 @@ struct Shape {
       if (!(spec[i] >= 0 && spec[i] < 0x1p40) || spec[i] != std::floor(spec[i])) return false;
       f[i] = static_cast<int64_t>(spec[i]);
     }
-    if (f[0] > sideY || f[1] < 1 || f[1] > axesMost || f[6] > 1) return false;
+    if (f[0] > sideY || f[1] < 1 || f[1] > axesMost || f[6] > 1 || f[7] > 1) return false;
     result = static_cast<int>(f[0]);
     axes = static_cast<int>(f[1]);
     batch = f[2];
@@ -79,6 +79,7 @@ struct Shape {
     inner = f[4];
     outer = f[5];
     bias = f[6] != 0;
+    winograd = f[7] != 0;
     if (batch < 1 || groups < 1 || inner < 1 || outer < 1) return false;
     for (int d = 0; d < axes; d++) {
       const int64_t* a = f + fAxes + 6 * d;
@@ -160,17 +161,16 @@ bool prepareSide(ConvSide& side, const dnnl_memory_desc_t& given, const dnnl_mem
 }
 
 /// A primitive descriptor for the convolution; null where oneDNN has only its reference implementation.
-dnnl_primitive_desc_t choose(const Shape& c, const dnnl_memory_desc_t* x,
+dnnl_primitive_desc_t choose(const Shape& c, dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t* x,
                              const dnnl_memory_desc_t* w, const dnnl_memory_desc_t* b,
                              const dnnl_memory_desc_t* y, dnnl_engine_t engine) {
   dnnl_primitive_attr_t attr;
   if (dnnl_primitive_attr_create(&attr) != dnnl_success) return nullptr;
   dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-  const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   dnnl_convolution_desc_t forward, backward;
   dnnl_primitive_desc_t hint = nullptr, chosen = nullptr;
   dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-      &forward, dnnl_forward_training, direct, x, w, b, y, c.stride, c.dilate, c.before, c.after);
+      &forward, dnnl_forward_training, algorithm, x, w, b, y, c.stride, c.dilate, c.before, c.after);
   if (status == dnnl_success) {
     status = dnnl_primitive_desc_create(&hint, &forward, attr, engine, nullptr);
   }
@@ -180,9 +180,9 @@ dnnl_primitive_desc_t choose(const Shape& c, const dnnl_memory_desc_t* x,
   } else if (status == dnnl_success) {
     status = c.result == sideX
                  ? dnnl_dilated_convolution_backward_data_desc_init(
-                       &backward, direct, x, w, y, c.stride, c.dilate, c.before, c.after)
+                       &backward, algorithm, x, w, y, c.stride, c.dilate, c.before, c.after)
                  : dnnl_dilated_convolution_backward_weights_desc_init(
-                       &backward, direct, x, w, nullptr, y, c.stride, c.dilate, c.before, c.after);
+                       &backward, algorithm, x, w, nullptr, y, c.stride, c.dilate, c.before, c.after);
     if (status == dnnl_success) {
       status = dnnl_primitive_desc_create(&chosen, &backward, attr, engine, hint);
     }
@@ -201,7 +201,7 @@ dnnl_primitive_desc_t choose(const Shape& c, const dnnl_memory_desc_t* x,
 bool prepare(Conv& conv, const Shape& c, dnnl_engine_t engine) {
   conv.result = c.result;
   conv.hasBias = c.bias && c.result == sideY;
-  dnnl_memory_desc_t given[3], asked[3], bias;
+  dnnl_memory_desc_t given[3], asked[3], any[3], bias;
   for (int i = 0; i < 3; i++) {
     int rank;
     dnnl_dims_t dims, strides, last;
@@ -219,10 +219,16 @@ bool prepare(Conv& conv, const Shape& c, dnnl_engine_t engine) {
         dnnl_success) {
       return false;
     }
-    const dnnl_status_t status =
-        i == sideW ? dnnl_memory_desc_init_by_tag(&asked[i], rank, dims, dnnl_f32, dnnl_format_tag_any)
-               : dnnl_memory_desc_init_by_strides(&asked[i], rank, dims, dnnl_f32, last);
-    if (status != dnnl_success) return false;
+    if (dnnl_memory_desc_init_by_tag(&any[i], rank, dims, dnnl_f32, dnnl_format_tag_any) !=
+        dnnl_success) {
+      return false;
+    }
+    if (i == sideW) {
+      asked[i] = any[i];
+    } else if (dnnl_memory_desc_init_by_strides(&asked[i], rank, dims, dnnl_f32, last) !=
+               dnnl_success) {
+      return false;
+    }
   }
   if (conv.hasBias) {
     const dnnl_dims_t dims = {c.groups * c.outer};
@@ -232,8 +238,14 @@ bool prepare(Conv& conv, const Shape& c, dnnl_engine_t engine) {
       return false;
     }
   }
-  dnnl_primitive_desc_t desc =
-      choose(c, &asked[0], &asked[1], conv.hasBias ? &bias : nullptr, &asked[2], engine);
+  const dnnl_memory_desc_t* added = conv.hasBias ? &bias : nullptr;
+  dnnl_primitive_desc_t desc = nullptr;
+  if (c.winograd) {
+    desc = choose(c, dnnl_convolution_winograd, &any[0], &any[1], added, &any[2], engine);
+  }
+  if (desc == nullptr) {
+    desc = choose(c, dnnl_convolution_direct, &asked[0], &asked[1], added, &asked[2], engine);
+  }
   if (desc == nullptr) return false;
   const bool forward = c.result == sideY;
   const int arguments[3] = {

@@ -41,15 +41,17 @@ export interface ConvField {
   readonly outer: 5
   /** 1: one number a channel of y is added (contiguous); for result y. */
   readonly bias: 6
+  /** 1: by Winograd's algorithm, where oneDNN has it for the shape. */
+  readonly winograd: 7
   /** Six numbers for each of three axes: sizes of x, window and y, stride, dilate (1 is dense), pad before. */
-  readonly perAxis: 7
+  readonly perAxis: 8
   /** Strides along (batch, group, channel, three axes) of x. */
-  readonly x: 25
+  readonly x: 26
   /** Strides along (group, outer, inner, three axes) of the weights. */
-  readonly w: 31
+  readonly w: 32
   /** Strides along (batch, group, channel, three axes) of y. */
-  readonly y: 37
-  readonly length: 43
+  readonly y: 38
+  readonly length: 44
 }
 
 export interface NativeBridge {

@@ -10,6 +10,8 @@ import type { NativeBridge } from './bridge.ts'
 const leastWork = 4096
 /** Bytes of results that stay in the second level of caches until the epilogue has seen them. */
 const nearBytes = 2 ** 19
+/** Tiles of Winograd's algorithm in a piece: fewer, and transforming the weights weighs too much. */
+const fewTiles = 192
 
 /** What the claims need of the WebAssembly backend. */
 export interface EpilogueCompiler {
@@ -27,6 +29,7 @@ function describe(
   kernel: ConvKernel,
   sides: Record<ConvSide, Operand>,
   bias: boolean,
+  winograd: boolean,
 ): Float64Array<ArrayBuffer> {
   const { result, sizes } = kernel
   const { batch, groups, inner, outer, x, window, y, stride, dilate, pad } = sizes
@@ -35,7 +38,8 @@ function describe(
     d < axes ? [x[d]!, window[d]!, y[d]!, stride[d]!, dilate[d]!, pad[d]!] : [0, 0, 0, 0, 0, 0],
   )
   return Float64Array.from([
-    ...[{ x: 0, w: 1, y: 2 }[result], axes, batch, groups, inner, outer, bias ? 1 : 0],
+    ...[{ x: 0, w: 1, y: 2 }[result], axes, batch, groups, inner, outer, Number(bias)],
+    Number(winograd),
     ...perAxis,
     ...(['x', 'w', 'y'] as const).flatMap((side) => sideStrides(sides[side], axes)),
   ])
@@ -74,16 +78,36 @@ function afterBias(epilogue: Expr, bias: number): Expr | null {
 }
 
 /** The largest divisor of `batch` whose pieces of the result stay near. */
-function pieceOf({ sizes, result }: ConvKernel): number {
-  const { batch } = sizes
-  if (result === 'w') return batch
+function nearPiece({ sizes, result }: ConvKernel): number {
   const bytes =
     4 *
     convShape(sizes, result)
       .slice(1)
       .reduce((a, b) => a * b, 1)
-  let piece = Math.max(1, Math.min(batch, Math.floor(nearBytes / bytes)))
-  while (batch % piece !== 0) piece--
+  let piece = Math.max(1, Math.min(sizes.batch, Math.floor(nearBytes / bytes)))
+  while (sizes.batch % piece !== 0) piece--
+  return piece
+}
+
+/** Squares of 4×4 results in a batch entry. */
+const tilesOf = ({ y }: ConvKernel['sizes']): number =>
+  y.reduce((n, size) => n * Math.ceil(size / 4), 1)
+
+/**
+ * Whether Winograd's algorithm, F(4×4, 3×3), is faster: it multiplies a quarter as often, but transforms all arrays, and
+ * the weights once a call.
+ */
+function suitsWinograd({ result, sizes }: ConvKernel): boolean {
+  const { batch, groups, inner, outer, window, stride, dilate } = sizes
+  if (groups > 1 || window.length !== 2 || window.some((n) => n !== 3)) return false
+  if ([...stride, ...dilate].some((n) => n !== 1)) return false
+  return Math.min(inner, outer) >= 32 && batch * tilesOf(sizes) >= (result === 'w' ? 32 : 64)
+}
+
+/** The smallest divisor of `batch` with tiles enough to be worth a transformation of the weights. */
+function tiledPiece({ sizes }: ConvKernel): number {
+  let piece = Math.min(sizes.batch, Math.ceil(fewTiles / tilesOf(sizes)))
+  while (sizes.batch % piece !== 0) piece++
   return piece
 }
 
@@ -102,12 +126,17 @@ export function claimConv(
   const bias = biasOf(kernel)
   const rest = afterBias(epilogue, bias)
   const moves = rest !== null && someNode(rest, (e) => e.kind === 'index' || e.kind === 'loadAt')
-  const piece = rest === null || moves ? batch : pieceOf(kernel)
-  const count = result === 'w' ? 1 : batch / piece
+  const winograd = suitsWinograd(kernel)
+  let piece = batch
+  if (result !== 'w' && !moves) {
+    if (winograd) piece = tiledPiece(kernel)
+    else if (rest !== null) piece = nearPiece(kernel)
+  }
+  const count = batch / piece
   const [first, second] = convGiven(result)
   const sides = { [result]: output, [first]: lhs, [second]: rhs } as Record<ConvSide, Operand>
   const part = { ...kernel, sizes: { ...sizes, batch: piece } }
-  const spec = describe(part, sides, bias >= 0)
+  const spec = describe(part, sides, bias >= 0, winograd)
   const handle = bridge.convCreate(spec)
   if (handle < 0) return null
   const code: Code = { kind: 'native', name: 'conv', bytes: new Uint8Array(spec.buffer) }
