@@ -37,16 +37,16 @@ function checkNumber(where: string) {
 /** The records of one function of two operands: elementwise, broadcasting, and with a number on either side. */
 export interface Family {
   readonly broadcast: OpDef
-  /** The record that refuses to broadcast, where MXNet has one. */
-  readonly elementwise: OpDef | null
+  /** The record that refuses to broadcast: what stands between symbols. */
+  readonly elementwise: OpDef
   readonly scalar: OpDef
   readonly reversed: OpDef
 }
 
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1)
 
-/** The names that graphs of old versions have for a record without broadcasting: `_not_equal`, `_Not_Equal`. */
-const oldNames = (name: string): string[] => [
+/** The names of a record without broadcasting, where it has no word of its own: `_not_equal`, `_Not_Equal`. */
+const plainNames = (name: string): [string, ...string[]] => [
   `_${name}`,
   `_${name.split('_').map(capital).join('_')}`,
 ]
@@ -75,28 +75,25 @@ export function family(
   },
   keepDType = false,
 ): Family {
-  const { elementwise } = names
-  let strict: OpDef | null = null
-  if (elementwise) {
-    strict = defineOp({
-      name: elementwise[0],
-      aliases: elementwise.slice(1),
-      inputs: ['lhs', 'rhs'],
-      body: ([a, b]) => {
-        if (!sameShape(a!.shape, b!.shape)) {
-          fail(
-            elementwise[0],
-            `shapes ${formatShape(a!.shape)} and ${formatShape(b!.shape)} differ: use broadcast_${name}`,
-          )
-        }
-        return combine(elementwise[0], a!, b!, f, keepDType)
-      },
-    }) as unknown as OpDef
-  }
+  const [strict, ...others] = names.elementwise ?? plainNames(name)
   const wire = `broadcast_${name}`
+  const elementwise = defineOp({
+    name: strict,
+    aliases: others,
+    inputs: ['lhs', 'rhs'],
+    body: ([a, b]) => {
+      if (!sameShape(a!.shape, b!.shape)) {
+        fail(
+          strict,
+          `shapes ${formatShape(a!.shape)} and ${formatShape(b!.shape)} differ: use ${wire}`,
+        )
+      }
+      return combine(strict, a!, b!, f, keepDType)
+    },
+  })
   const broadcast = defineOp({
     name: wire,
-    aliases: [...(names.broadcast ?? []), ...(elementwise ? [] : oldNames(name))],
+    aliases: names.broadcast ?? [],
     inputs: ['lhs', 'rhs'],
     body: ([a, b]) => combine(wire, a!, b!, f, keepDType),
   })
@@ -111,7 +108,12 @@ export function family(
     }) as unknown as OpDef
   const scalar = withNumber(names.scalar, f)
   const reversed = names.reversed ? withNumber(names.reversed, (x, y) => f(y, x)) : scalar
-  return { broadcast: broadcast as unknown as OpDef, elementwise: strict, scalar, reversed }
+  return {
+    broadcast: broadcast as unknown as OpDef,
+    elementwise: elementwise as unknown as OpDef,
+    scalar,
+    reversed,
+  }
 }
 
 /** The operand kinds of a function of two: tensors, or a tensor and a number. */
@@ -337,7 +339,7 @@ export function addN<T extends Tensor>(...args: T[]): T {
  * @see MXNet `elemwise_add`
  */
 export function elemwiseAdd<T extends Tensor>(lhs: T, rhs: T): T {
-  return apply(addFamily.elementwise!, [lhs, rhs])
+  return apply(addFamily.elementwise, [lhs, rhs])
 }
 
 /**
@@ -350,7 +352,7 @@ export function elemwiseAdd<T extends Tensor>(lhs: T, rhs: T): T {
  * @see MXNet `elemwise_sub`
  */
 export function elemwiseSub<T extends Tensor>(lhs: T, rhs: T): T {
-  return apply(subtractFamily.elementwise!, [lhs, rhs])
+  return apply(subtractFamily.elementwise, [lhs, rhs])
 }
 
 /**
@@ -363,7 +365,7 @@ export function elemwiseSub<T extends Tensor>(lhs: T, rhs: T): T {
  * @see MXNet `elemwise_mul`
  */
 export function elemwiseMul<T extends Tensor>(lhs: T, rhs: T): T {
-  return apply(multiplyFamily.elementwise!, [lhs, rhs])
+  return apply(multiplyFamily.elementwise, [lhs, rhs])
 }
 
 /**
@@ -376,5 +378,5 @@ export function elemwiseMul<T extends Tensor>(lhs: T, rhs: T): T {
  * @see MXNet `elemwise_div`
  */
 export function elemwiseDiv<T extends Tensor>(lhs: T, rhs: T): T {
-  return apply(divideFamily.elementwise!, [lhs, rhs])
+  return apply(divideFamily.elementwise, [lhs, rhs])
 }

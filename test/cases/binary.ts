@@ -108,10 +108,17 @@ const mul: F = (x, y) => x * y
 const div: F = (x, y) => x / y
 const power: F = (x, y) => Math.exp(y * Math.log(x))
 const hypot: F = (x, y) => Math.hypot(x, y)
+const powers = { domain: positive, int: (x: number, y: number) => x ** y, intDomain: whole(0, 3) }
+const larger: F = (x, y) => (x > y ? x : y)
+const smaller: F = (x, y) => (x < y ? x : y)
 const byInts = { int: intDiv, intDomain: whole(1, 9) }
 
 /** Comparisons meet ties: one case has few distinct values. */
 const comparison = (name: string, f: F): Row[] => [
+  two(`_${name}`, f, { bools: true, intDomain: whole(0, 1) }, [
+    ...equals,
+    { inputs: [4, 4].map((n) => ({ shape: [n], from: whole(0, 2) })), order: 0 },
+  ]),
   two(`broadcast_${name}`, f, { bools: true, intDomain: whole(0, 1) }, [
     ...pairs,
     {
@@ -151,29 +158,26 @@ export const binaryRows: readonly Row[] = [
   two('broadcast_div', div, { int: intDiv }),
   withNumber('_div_scalar', div, byInts),
   withNumber('_rdiv_scalar', flip(div), { ...byInts, int: flip(intDiv) }),
+  two('_mod', mod, {}, equals),
   two('broadcast_mod', mod),
   withNumber('_mod_scalar', mod),
   withNumber('_rmod_scalar', flip(mod)),
-  two('broadcast_power', power, {
-    domain: positive,
-    int: (x, y) => x ** y,
-    intDomain: whole(0, 3),
-  }),
-  withNumber('_power_scalar', power, {
-    domain: positive,
-    int: (x, y) => x ** y,
-    intDomain: whole(0, 3),
-  }),
+  two('_power', power, powers, equals),
+  two('broadcast_power', power, powers),
+  withNumber('_power_scalar', power, powers),
   withNumber(
     '_rpower_scalar',
     flip(power),
     { domain: positive, int: (x, y) => y ** x, intDomain: whole(0, 3) },
     [1.5, 0.75, 2],
   ),
-  two('broadcast_maximum', (x, y) => (x > y ? x : y), { bools: true }),
-  withNumber('_maximum_scalar', (x, y) => (x > y ? x : y)),
-  two('broadcast_minimum', (x, y) => (x < y ? x : y), { bools: true }),
-  withNumber('_minimum_scalar', (x, y) => (x < y ? x : y)),
+  two('_maximum', larger, { bools: true }, equals),
+  two('broadcast_maximum', larger, { bools: true }),
+  withNumber('_maximum_scalar', larger),
+  two('_minimum', smaller, { bools: true }, equals),
+  two('broadcast_minimum', smaller, { bools: true }),
+  withNumber('_minimum_scalar', smaller),
+  two('_hypot', hypot, {}, equals),
   two('broadcast_hypot', hypot),
   withNumber('_hypot_scalar', hypot),
   ...comparison('equal', (x, y) => truth(x === y)),
