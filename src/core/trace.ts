@@ -14,12 +14,14 @@ export function trace(
 ): Graph {
   const ins = inputs.map((a) => (a === null ? null : placeholder(a)))
   const nums = params.map(placeholder)
-  const before = frame.tracing
+  const { tracing, composing } = frame
   frame.tracing = true
+  frame.composing = false
   try {
     return { inputs: ins, params: nums, outputs: body(ins, nums).map(asSym) }
   } finally {
-    frame.tracing = before
+    frame.tracing = tracing
+    frame.composing = composing
   }
 }
 

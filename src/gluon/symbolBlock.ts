@@ -12,7 +12,7 @@ import { Symbolic } from '../symbol/symbol.ts'
 import { group, load, variable } from '../symbol/variable.ts'
 import { HybridBlock } from './block.ts'
 import type { Parameter, ParameterOptions } from './parameter.ts'
-import type { ParameterDict } from './parameterDict.ts'
+import { ParameterDict } from './parameterDict.ts'
 
 /** Options of `SymbolBlock`. */
 export interface SymbolBlockOptions {
@@ -51,7 +51,8 @@ export class SymbolBlock extends HybridBlock {
     options: SymbolBlockOptions = {},
   ) {
     checkOptions('SymbolBlock', options, ['params'])
-    super({ prefix: '', params: options.params ?? null })
+    // Names are the variables', whatever block this one is made in.
+    super({ prefix: '', params: new ParameterDict('', options.params ?? null) })
     this.#outputs = outputs instanceof Symbolic ? outputs : group(outputs)
     this.#single = this.#outputs.length === 1 && outputs instanceof Symbolic
     this.#inputs = namesOf(inputs)

@@ -49,11 +49,12 @@ export function makeVariable(name: string, attrs: Map<string, string>): Symbolic
   return new Symbolic([{ node: new SymbolNode(null, name, attrs), index: 0, version: 0 }])
 }
 
-/** Results of an operator on symbols, as symbols. */
-function compose(
+/** Results of an operator on symbols, as symbols; `hint` begins the name that is made when none is given. */
+export function compose(
   op: OpDef,
   inputs: readonly MaybeTensor[],
   attrs: { readonly [name: string]: unknown } = {},
+  hint: string = hintOf(op),
 ): Symbolic[] {
   const options = pending ?? {}
   pending = null
@@ -64,7 +65,7 @@ function compose(
   )
   const full = checkAttrs(op.name, op.schema, given).values
   const own = annotations(op.name, options.attr)
-  const name = nextName(options.name ?? null, hintOf(op))
+  const name = nextName(options.name ?? null, hint)
   const entries = isVariadic(op)
     ? checkTensors(op, inputs).map((t, i) => entryOf(op, t, String(i)))
     : fill(op, full, name, checkTensors(op, inputs), own, options.inputs ?? {})
@@ -143,4 +144,4 @@ function entryOf(op: OpDef, value: MaybeTensor, input: string): Entry {
   return value.entries[0]!
 }
 
-frame.compose = compose
+frame.compose = (op, inputs, attrs) => compose(op, inputs, attrs)

@@ -1,12 +1,21 @@
 /** The namespace `sym`: graphs as something to hold, look at, save and run. */
 
+import { combined } from './arithmetic.ts'
 import { Executor } from './executor.ts'
 import { AttrScope, NameManager, Prefix } from './names.ts'
 import { operators } from './namespace.ts'
 import { Symbolic } from './symbol.ts'
 import * as variables from './variable.ts'
 
-/** What is made from nothing: variables, groups, constants, files. */
+/** The function, which for two symbols gives what stands between them, as MXNet's does. */
+const between = <F extends (...args: never[]) => unknown>(method: string, fn: F): F =>
+  ((...args: Parameters<F>) => {
+    const [lhs, rhs] = args as readonly unknown[]
+    const both = args.length === 2 && lhs instanceof Symbolic && rhs instanceof Symbolic
+    return both ? combined(method, lhs, rhs) : fn(...args)
+  }) as F
+
+/** What is made from nothing, and what is other than in `nd`. */
 const made = {
   Symbol: Symbolic,
   var: variables.variable,
@@ -20,7 +29,11 @@ const made = {
   arange: variables.arange,
   linspace: variables.linspace,
   eye: variables.eye,
-  pow: operators.power,
+  pow: between('power', operators.power),
+  power: between('power', operators.power),
+  maximum: between('maximum', operators.maximum),
+  minimum: between('minimum', operators.minimum),
+  hypot: between('hypot', operators.hypot),
 }
 
 /**

@@ -278,6 +278,49 @@ function packed(node: SymbolNode, out: PartialShape | null, state: State): void 
     )
 }
 
+/** Shapes and dtypes as far as a node's own inputs tell them; every node is asked once. */
+export class Foresight {
+  readonly #variables: { readonly [variable: string]: Aval }
+  readonly #known = new WeakMap<SymbolNode, readonly (Aval | null)[]>()
+
+  constructor(variables: { readonly [variable: string]: Aval }) {
+    this.#variables = variables
+  }
+
+  /** What is known of an output, or null. */
+  of(entry: Entry): Aval | null {
+    for (const node of nodesOf([entry], (n) => this.#known.has(n)))
+      this.#known.set(node, this.#outs(node))
+    return this.#known.get(entry.node)?.[entry.index] ?? null
+  }
+
+  #outs(node: SymbolNode): readonly (Aval | null)[] {
+    if (node.op === null) {
+      const { shape, dtype } = hints(node)
+      return [
+        own(this.#variables, node.name) ?? (known(shape) ? aval(shape, dtype ?? 'float32') : null),
+      ]
+    }
+    if (isOpen(node)) return []
+    const { bound } = node.op.bind(node.values)
+    const entries = arrange(node.op, bound.attrs, node.inputs)
+    const inputs = entries.map((e) => e && (this.#known.get(e.node)?.[e.index] ?? null))
+    const type = inputs.find((a) => a !== null)?.dtype ?? 'float32'
+    try {
+      const completed = node.op.spec.complete?.(inputs, bound.attrs) ?? []
+      const all = inputs.map(
+        (a, i) => a ?? (entries[i] && completed[i] ? aval(completed[i], type) : null),
+      )
+      if (all.some((a, i) => a === null && entries[i] !== null)) return []
+      return bound.instance(all.map((a) => a && placeholder(a))).outs
+    } catch (e) {
+      if (!(e instanceof MXNetError)) throw e
+      // Whoever asks for shapes is told; composing goes on.
+      return []
+    }
+  }
+}
+
 /** Runs `body`; an error of an operator says at which node. */
 function naming<R>(node: SymbolNode, body: () => R): R {
   try {

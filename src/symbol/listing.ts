@@ -174,8 +174,13 @@ export const auxNames = (op: OpDef): readonly string[] => listingOf(op).aux ?? [
 /** The initializer of a variable that is made for an input, or undefined. */
 export const initOf = (op: OpDef, input: string): string | undefined => listingOf(op).init?.[input]
 
+/** Python's functions of these begin with another word than the operator: `_PlusScalar`, `contrib.div_sqrt_dim`. */
+const arithmetic = /^(_r?(?:plus|minus|mul|div|mod|power|maximum|minimum|hypot))_(scalar)$/
+const space = /^_(?:contrib|linalg|image)_|^_random_(?=\w+_like$)/
+
 /** The beginning of a name made for a result: `fullyconnected`. */
-export const hintOf = (op: OpDef): string => listingOf(op).hint ?? op.name.toLowerCase()
+export const hintOf = (op: OpDef): string =>
+  listingOf(op).hint ?? op.name.replace(arithmetic, '$1$2').replace(space, '').toLowerCase()
 
 /** An operator's inputs at the places of its record, from those that a file lists; null where one is missing. */
 export function arrange<T>(op: OpDef, attrs: Attrs, given: readonly T[]): (T | null)[] {

@@ -38,13 +38,16 @@ export class SymbolNode {
   }
 }
 
-/** The nodes that `heads` need, each after what it reads. */
-export function nodesOf(heads: readonly Entry[]): SymbolNode[] {
+/** The nodes that `heads` need, each after what it reads; what comes before a node that is `done` is left out with it. */
+export function nodesOf(
+  heads: readonly Entry[],
+  done: (node: SymbolNode) => boolean = () => false,
+): SymbolNode[] {
   const seen = new Set<SymbolNode>()
   const order: SymbolNode[] = []
   const stack: { node: SymbolNode; next: number }[] = []
   for (const head of heads) {
-    if (seen.has(head.node)) continue
+    if (seen.has(head.node) || done(head.node)) continue
     seen.add(head.node)
     stack.push({ node: head.node, next: 0 })
     while (stack.length > 0) {
@@ -53,7 +56,7 @@ export function nodesOf(heads: readonly Entry[]): SymbolNode[] {
       if (input === undefined) {
         order.push(top.node)
         stack.pop()
-      } else if (!seen.has(input.node)) {
+      } else if (!seen.has(input.node) && !done(input.node)) {
         seen.add(input.node)
         stack.push({ node: input.node, next: 0 })
       }

@@ -6,7 +6,7 @@ import { reading } from '../core/graph.ts'
 import { Unbound } from '../core/tensor.ts'
 import { writeWhole } from '../ndarray/nodeFiles.ts'
 import { atKeys } from './indexing.ts'
-import { infer, type TypesByName } from './infer.ts'
+import { Foresight, infer, type TypesByName } from './infer.ts'
 import { formatJSON } from './json.ts'
 import { auxVariables, namesOf } from './listing.ts'
 import { hiddenKeys, storedKey } from './names.ts'
@@ -23,15 +23,17 @@ export type InferredShapes = [
 ]
 
 let assumed: { readonly [variable: string]: Aval } = {}
+let foresight = new Foresight(assumed)
 
 /** Runs `body` while shapes may be read as if variables had these, though files will not say so. */
 export function assuming<R>(inputs: { readonly [variable: string]: Aval }, body: () => R): R {
-  const before = assumed
+  const before = [assumed, foresight] as const
   assumed = inputs
+  foresight = new Foresight(inputs)
   try {
     return body()
   } finally {
-    assumed = before
+    ;[assumed, foresight] = before
   }
 }
 
@@ -73,6 +75,11 @@ export class Symbolic extends Unbound implements Iterable<Symbolic> {
   get aval(): Aval {
     this.#aval ??= this.#known()
     return this.#aval
+  }
+
+  /** The same as far as what the symbol reads tells it; null where only what reads the symbol would, and for a group. */
+  get foreseen(): Aval | null {
+    return this.entries.length === 1 ? foresight.of(this.entries[0]!) : null
   }
 
   #known(): Aval {

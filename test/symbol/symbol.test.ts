@@ -80,12 +80,7 @@ describe('names', () => {
     new mx.name.NameManager().use(() => {
       const x = sym.var('x')
       const names = [x.relu(), sym.fullyConnected(x, { numHidden: 1 }), x.relu(), x.mul(2)]
-      expect(names.map((s) => s.name)).toEqual([
-        'relu0',
-        'fullyconnected0',
-        'relu1',
-        '_mul_scalar0',
-      ])
+      expect(names.map((s) => s.name)).toEqual(['relu0', 'fullyconnected0', 'relu1', '_mulscalar0'])
     })
   })
 
