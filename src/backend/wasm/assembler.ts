@@ -1,4 +1,4 @@
-/** A WebAssembly binary writer for kernels generated at run time: instructions are appended in stack order. */
+/** A writer of WebAssembly functions for kernels generated at run time: instructions are appended in stack order. */
 
 import {
   type AtomicOp,
@@ -13,7 +13,6 @@ import {
   signed32,
   signed64,
   TYPE_CODE,
-  text,
   unsigned,
   type ValueType,
 } from './simd.ts'
@@ -33,17 +32,7 @@ export interface Callable {
   readonly order: number
 }
 
-/** The memory a module imports: limits in pages of 64 KiB. */
-export interface MemoryImport {
-  readonly module?: string
-  readonly name?: string
-  readonly initial?: number
-  readonly maximum?: number
-  readonly shared?: boolean
-}
-
 const EMPTY_BLOCK = 0x40
-const FUNCTION_TYPE = 0x60
 
 const float64 = new Float64Array(1)
 const float32 = new Float32Array(1)
@@ -64,6 +53,8 @@ export class FunctionBuilder implements Callable {
   readonly #calls: number[] = []
   readonly #callees: Callable[] = []
   #depth = 0
+  /** While pieces of code are laid abreast: where the statements of the piece at hand end, and locals to free afterwards. */
+  #abreast: { readonly depth: number; cuts: number[]; readonly freed: Local[] } | null = null
 
   constructor(order: number, params: readonly ValueType[], results: readonly ValueType[]) {
     this.order = order
@@ -80,10 +71,64 @@ export class FunctionBuilder implements Callable {
 
   /** Gives a local back for reuse by a later `local` of the same type. */
   free(local: Local): this {
+    if (this.#abreast !== null) {
+      this.#abreast.freed.push(local)
+      return this
+    }
     const type = this.typeOf(local)
     const list = this.#idle[type]
     if (list) list.push(local)
     else this.#idle[type] = [local]
+    return this
+  }
+
+  /**
+   * Lays `count` pieces of code side by side, a statement of each in turn: a processor finds more to do at once. The pieces
+   * are alike and use locals of their own; their statements end at `cut`.
+   */
+  abreast(count: number, piece: (at: number) => void): this {
+    if (count === 1 || this.#abreast !== null) {
+      for (let at = 0; at < count; at++) piece(at)
+      return this
+    }
+    const lanes = { depth: this.#depth, cuts: [] as number[], freed: [] as Local[] }
+    const pieces: { code: number[]; calls: number[]; callees: Callable[] }[][] = []
+    const [start, calls] = [this.#code.length, this.#calls.length]
+    this.#abreast = lanes
+    for (let at = 0; at < count; at++) {
+      lanes.cuts = [start]
+      piece(at)
+      const [own, callees] = [this.#calls.splice(calls), this.#callees.splice(calls)]
+      const ends = [...lanes.cuts.slice(1), this.#code.length]
+      pieces.push(
+        ends.map((end, i) => {
+          const from = lanes.cuts[i]!
+          const within = (call: number): boolean => call >= from && call < end
+          return {
+            code: this.#code.slice(from, end),
+            calls: own.filter(within).map((call) => call - from),
+            callees: callees.filter((_, c) => within(own[c]!)),
+          }
+        }),
+      )
+      this.#code.length = start
+    }
+    this.#abreast = null
+    for (let i = 0; i < Math.max(...pieces.map((p) => p.length)); i++) {
+      for (const statement of pieces.flatMap((p) => p[i] ?? [])) {
+        this.#calls.push(...statement.calls.map((call) => call + this.#code.length))
+        this.#callees.push(...statement.callees)
+        this.#code.push(...statement.code)
+      }
+    }
+    for (const local of lanes.freed) this.free(local)
+    return this
+  }
+
+  /** Ends a statement of a piece that lies abreast: the stack holds what it held when the piece began. */
+  cut(): this {
+    const lanes = this.#abreast
+    if (lanes !== null && lanes.depth === this.#depth) lanes.cuts.push(this.#code.length)
     return this
   }
 
@@ -378,122 +423,5 @@ export class FunctionBuilder implements Callable {
     this.#depth--
     this.#code.push(0x0b)
     return this
-  }
-}
-
-/**
- * A module of functions over one imported memory, by default `env.memory`, shared, up to 65536 pages.
- * `memory: null` imports none.
- */
-export class ModuleBuilder {
-  readonly #memory: Required<MemoryImport> | null
-  readonly #types = new Map<string, number>()
-  readonly #typeBytes: number[] = []
-  readonly #imports: { module: string; name: string; type: number }[] = []
-  readonly #functions: { builder: FunctionBuilder; type: number }[] = []
-  readonly #exports: { name: string; order: number }[] = []
-
-  constructor(options: { memory?: MemoryImport | null } = {}) {
-    const given = options.memory
-    const standard = { module: 'env', name: 'memory', initial: 0, maximum: 65536, shared: true }
-    this.#memory = given === null ? null : { ...standard, ...given }
-  }
-
-  /** A function from the importing object: `{ [module]: { [name]: … } }`. May come after functions that call it. */
-  import(
-    module: string,
-    name: string,
-    params: readonly ValueType[],
-    results: readonly ValueType[],
-  ): Callable {
-    const order = this.#imports.length
-    this.#imports.push({ module, name, type: this.#type(params, results) })
-    return { imported: true, order }
-  }
-
-  /** A new function, exported where a name is given. Parameter i is local i. */
-  func(
-    params: readonly ValueType[],
-    results: readonly ValueType[],
-    exportName?: string,
-  ): FunctionBuilder {
-    const order = this.#functions.length
-    const builder = new FunctionBuilder(order, params, results)
-    this.#functions.push({ builder, type: this.#type(params, results) })
-    if (exportName !== undefined) this.#exports.push({ name: exportName, order })
-    return builder
-  }
-
-  /** The bytes of the module, for `new WebAssembly.Module`. */
-  assemble(): Uint8Array<ArrayBuffer> {
-    const out = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
-    const section = (id: number, count: number, write: (out: number[]) => void) => {
-      if (count === 0) return
-      const body: number[] = []
-      unsigned(body, count)
-      write(body)
-      out.push(id)
-      unsigned(out, body.length)
-      out.push(...body)
-    }
-    const store = this.#memory
-    section(1, this.#types.size, (o) => o.push(...this.#typeBytes))
-    section(2, this.#imports.length + (store ? 1 : 0), (o) => {
-      for (const { module, name, type } of this.#imports) {
-        text(o, module)
-        text(o, name)
-        o.push(0x00)
-        unsigned(o, type)
-      }
-      if (store) {
-        text(o, store.module)
-        text(o, store.name)
-        o.push(0x02, store.shared ? 0x03 : 0x01)
-        unsigned(o, store.initial)
-        unsigned(o, store.maximum)
-      }
-    })
-    section(3, this.#functions.length, (o) => {
-      for (const { type } of this.#functions) unsigned(o, type)
-    })
-    section(7, this.#exports.length, (o) => {
-      for (const { name, order } of this.#exports) {
-        text(o, name)
-        o.push(0x00)
-        unsigned(o, this.#imports.length + order)
-      }
-    })
-    const entries = this.#functions.map(({ builder }) => builder.encode(this.#imports.length))
-    const count: number[] = []
-    unsigned(count, entries.length)
-    let size = count.length
-    for (const [head, code] of entries) size += head.length + code.length + 1
-    out.push(10)
-    unsigned(out, size)
-    out.push(...count)
-    const bytes = new Uint8Array(out.length + size - count.length)
-    bytes.set(out)
-    let at = out.length
-    for (const [head, code] of entries) {
-      bytes.set(head, at)
-      bytes.set(code, at + head.length)
-      at += head.length + code.length
-      bytes[at++] = 0x0b
-    }
-    return bytes
-  }
-
-  #type(params: readonly ValueType[], results: readonly ValueType[]): number {
-    const key = `${params.join()}:${results.join()}`
-    const known = this.#types.get(key)
-    if (known !== undefined) return known
-    const bytes = this.#typeBytes
-    bytes.push(FUNCTION_TYPE)
-    unsigned(bytes, params.length)
-    for (const p of params) bytes.push(TYPE_CODE[p])
-    unsigned(bytes, results.length)
-    for (const r of results) bytes.push(TYPE_CODE[r])
-    this.#types.set(key, this.#types.size)
-    return this.#types.size - 1
   }
 }

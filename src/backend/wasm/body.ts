@@ -72,10 +72,14 @@ export class Body {
     let weight = 0
     for (const { expr } of this.#program.nodes) {
       if (expr.kind === 'const' || expr.kind === 'param') continue
-      const heavy = expr.kind === 'loadAt' || (expr.kind === 'op' && heavyOps.has(expr.op))
-      weight += heavy ? 24 : 1
+      weight += expr.kind === 'loadAt' || isHeavy(expr) ? 24 : 1
     }
     return weight
+  }
+
+  /** Whether some instruction is a long chain of machine instructions, which wait for one another. */
+  get heavy(): boolean {
+    return this.#program.nodes.some(({ expr }) => isHeavy(expr))
   }
 
   /** Names the local that holds accumulator `slot` of unrolled vector `u`. */
@@ -105,17 +109,17 @@ export class Body {
       if (this.#stages[at] !== stage) return
       if (expr.kind === 'loadAt') this.#row(expr, at, place)
       const copies = this.#varies(at) ? place.vectors : 1
-      for (let u = 0; u < copies; u++) {
+      this.#frame.f.abreast(copies, (u) => {
         this.#values[u] ??= []
         if (expr.kind === 'acc') {
           this.#values[u]![at] = this.#acc[u]![expr.slot]!
-          continue
+          return
         }
         this.#push(expr, at, u, place)
         const local = this.#frame.f.local(localType(kindOf(expr.dtype), this.#width))
         this.#frame.f.set(local)
         this.#values[u]![at] = local
-      }
+      })
     })
   }
 
@@ -297,6 +301,8 @@ const heavyOps: ReadonlySet<string> = new Set([
   'sin',
   'cos',
 ])
+
+const isHeavy = (e: Expr): boolean => e.kind === 'op' && heavyOps.has(e.op)
 
 const bytesOf = (frame: Frame, operand: number): number =>
   itemSize(frame.nest.operands[operand]!.dtype)

@@ -2,8 +2,9 @@
 
 import { dtypeInfo, itemSize } from '../../base/dtype.ts'
 import { type Expr, linearize, type Program } from '../../prim/expr.ts'
-import type { Callable, FunctionBuilder, Local, ModuleBuilder, ValueType } from './assembler.ts'
+import type { Callable, FunctionBuilder, Local, ValueType } from './assembler.ts'
 import { importedType } from './imports.ts'
+import type { ModuleBuilder } from './module.ts'
 import type { Nest } from './nest.ts'
 import type { Emit } from './scalarCode.ts'
 

@@ -1,12 +1,7 @@
 /** Matrix products: blocked for the caches, tiled for the registers, with an epilogue over finished blocks. */
 
-import {
-  type Callable,
-  type FunctionBuilder,
-  type Local,
-  ModuleBuilder,
-  type ValueType,
-} from './assembler.ts'
+import type { Callable, FunctionBuilder, Local, ValueType } from './assembler.ts'
+import { ModuleBuilder } from './module.ts'
 import {
   bump,
   bumpBy,

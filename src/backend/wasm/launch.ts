@@ -1,10 +1,10 @@
 /** Kernels made ready to run: structures compiled once, and launches with their numbers filled in. */
 
 import type { Code, Compiled } from '../backend.ts'
-import { ModuleBuilder } from './assembler.ts'
 import { Frame, type Plan, planKey, planNumbers } from './frame.ts'
 import { importedFunctions } from './imports.ts'
 import { emitMap, emitScatter } from './map.ts'
+import { ModuleBuilder } from './module.ts'
 import type { Recording } from './recording.ts'
 import { emitColumns, emitRows } from './reduce.ts'
 

@@ -9,9 +9,16 @@ import { emitOp } from './vectorCode.ts'
 /** Rows of at least so many bytes are copied by memory.copy, which has a fixed cost. */
 const copyBytes = 256
 
-/** How many vectors a turn of the innermost loop handles. */
-export const unrollFor = (weight: number, width: number): number =>
-  width === 1 ? 1 : weight <= 10 ? 4 : weight <= 24 ? 2 : 1
+/** Code of more than so many instructions a vector is not laid out four times. */
+const mostCode = 120
+
+/** How many vectors a turn of the innermost loop handles: several, until code or registers run out. */
+export function unrollFor(bodies: readonly Body[], width: number): number {
+  if (width === 1) return 1
+  const weight = bodies.reduce((sum, body) => sum + body.weight, 0)
+  if (bodies.some((body) => body.heavy)) return weight <= mostCode ? 4 : 2
+  return weight <= 10 ? 4 : weight <= 24 ? 2 : 1
+}
 
 /** Emits a map: outputs[j] = body[j] at every point. */
 export function emitMap(frame: Frame): void {
@@ -22,7 +29,7 @@ export function emitMap(frame: Frame): void {
   frame.loops(0, vector, frame.base, (row) => {
     body.emit(1, { pointers: row, vectors: 1 })
     const loop = () =>
-      frame.vectors(row, { unroll: unrollFor(body.weight, width) }, (pointers, vectors, count) => {
+      frame.vectors(row, { unroll: unrollFor([body], width) }, (pointers, vectors, count) => {
         const place = { pointers, vectors, count }
         body.emit(2, place)
         for (let u = 0; u < vectors; u++) {

@@ -8,12 +8,12 @@ const add = (f: F) => f.op('f32x4.add')
 const sub = (f: F) => f.op('f32x4.sub')
 const mul = (f: F) => f.op('f32x4.mul')
 
-/** Pushes ((c0·x + c1)·x + c2)·x … */
-function horner(f: F, x: Local, coefficients: readonly number[]): void {
-  f.f32x4(coefficients[0]!)
+/** Sets y to ((c0·x + c1)·x + c2)·x … */
+function horner(f: F, x: Local, coefficients: readonly number[], y: Local): void {
+  f.f32x4(coefficients[0]!).set(y)
   for (let i = 1; i < coefficients.length; i++) {
-    mul(f.get(x))
-    add(f.f32x4(coefficients[i]!))
+    mul(f.get(y).get(x))
+    add(f.f32x4(coefficients[i]!)).set(y).cut()
   }
 }
 
@@ -24,67 +24,73 @@ const clampHigh = (f: F, high: number) => f.f32x4(high).op('f32x4.pmin')
 /** ln 2 in two parts, the first of few enough bits that n·LN2_HIGH is exact. */
 const LN2_HIGH = 0.693359375
 const LN2_LOW = -2.1219444e-4
-/** Adding it rounds to an integer, which is then in the low bits (|x| < 2^22). */
+/** Adding it rounds to an integer, which is then in the low 22 bits (|x| < 2^22). */
 const ROUNDER = 12582912
-const ROUNDER_BITS = 0x4b400000
 /** (exp(r) - 1 - r) / r² on |r| ≤ ln 2 / 2, to 0.05 ulp of exp: our own fit, by reweighted least squares. */
 const expPoly = [
   1.381459910118529e-3, 8.368716917927451e-3, 4.166838803890469e-2, 1.6666520631298715e-1,
   4.9999993447812835e-1,
 ]
 
-/** Splits x (clamped) into n·ln 2 + r; leaves the integer n in a local and gives r and r²·p(r) + r. */
-function reduceExp(f: F, x: Local, n: Local, r: Local): void {
+/**
+ * Splits x (clamped) into n·ln 2 + r, and computes p = r²·q(r) + r, which is exp(r) - 1. The low 22 bits of `n` are those of
+ * the integer n + `bias`.
+ */
+function reduceExp(f: F, x: Local, bias: number, n: Local, r: Local, p: Local): void {
   const t = f.local('v128')
   f.get(x).f32x4(Math.LOG2E)
-  add(mul(f).f32x4(ROUNDER)).set(n)
-  sub(f.get(n).f32x4(ROUNDER)).set(t)
-  sub(mul(f.get(x).get(t).f32x4(LN2_HIGH))).set(r)
-  sub(mul(f.get(r).get(t).f32x4(LN2_LOW))).set(r)
-  f.get(n).i32x4(ROUNDER_BITS).op('i32x4.sub').set(n).free(t)
-}
-
-/** 2^k for the integer lanes on the stack, -126 ≤ k ≤ 127. */
-function powerOfTwo(f: F): void {
-  f.i32x4(127).op('i32x4.add').i32(23).op('i32x4.shl')
+  add(mul(f).f32x4(ROUNDER + bias))
+    .set(n)
+    .cut()
+  sub(f.get(n).f32x4(ROUNDER + bias))
+    .set(t)
+    .cut()
+  sub(mul(f.get(x).get(t).f32x4(LN2_HIGH)))
+    .set(r)
+    .cut()
+  sub(mul(f.get(r).get(t).f32x4(LN2_LOW)))
+    .set(r)
+    .cut()
+  horner(f, r, expPoly, p)
+  add(mul(mul(f.get(p).get(r)).get(r)).get(r))
+    .set(p)
+    .cut()
+  f.free(t)
 }
 
 /** exp: below 1 ulp; NaN stays, subnormal results are kept. */
 function exp(f: F, x: Local): void {
-  const [n, r, c, h] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  const [n, r, p, h] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
   clampLow(f.get(x), -104)
-  clampHigh(f, 89).set(c)
-  reduceExp(f, c, n, r)
-  horner(f, r, expPoly)
-  mul(mul(f.get(r)).get(r))
-  add(add(f.get(r)).f32x4(1))
-  // 2^n as a product of two powers, so that n = 128 and subnormal results come out.
-  f.get(n).i32(1).op('i32x4.shr_s').tee(h)
-  powerOfTwo(f)
+  clampHigh(f, 89).set(h).cut()
+  reduceExp(f, h, 2 * 127, n, r, p)
+  // 2^n as a product of two powers, so that n = 128 and subnormal results come out: the bits of 2^⌊n/2⌋, …
+  f.get(n).i32(22).op('i32x4.shl').i32x4(-0x800000).op('v128.and').set(h).cut()
+  add(f.get(p).f32x4(1)).get(h)
+  mul(f).set(p).cut()
+  // … and those of the other.
+  f.get(p).get(n).i32(23).op('i32x4.shl').get(h).op('i32x4.sub')
   mul(f)
-  f.get(n).get(h).op('i32x4.sub')
-  powerOfTwo(f)
-  mul(f)
-  for (const l of [n, r, c, h]) f.free(l)
+  for (const l of [n, r, p, h]) f.free(l)
 }
 
 /** expm1: below 2 ulp. */
 function expm1(f: F, x: Local): void {
   const [n, r, c, p] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
   clampLow(f.get(x), -20)
-  clampHigh(f, 89).set(c)
-  reduceExp(f, c, n, r)
-  horner(f, r, expPoly)
-  mul(mul(f.get(r)).get(r))
-  add(f.get(r)).set(p)
+  clampHigh(f, 89).set(c).cut()
+  reduceExp(f, c, 126, n, r, p)
   // 2·(t·p + (t - 1/2)) with t = 2^(n-1), which is finite for n = 128; p itself where n = 0 keeps -0.
-  f.get(n).i32x4(1).op('i32x4.sub')
-  powerOfTwo(f)
-  f.tee(r).get(p)
-  mul(f)
+  f.get(n).i32(23).op('i32x4.shl').set(r).cut()
+  mul(f.get(r).get(p))
   sub(f.get(r).f32x4(0.5))
-  add(f).tee(r).get(r)
-  add(f).get(p).get(n).i32x4(0).op('i32x4.ne').op('v128.bitselect')
+  add(f).set(c).cut()
+  add(f.get(c).get(c))
+    .get(p)
+    .get(r)
+    .i32x4(126 << 23)
+    .op('i32x4.ne')
+    .op('v128.bitselect')
   for (const l of [n, r, c, p]) f.free(l)
 }
 
@@ -98,20 +104,24 @@ function log(f: F, x: Local): void {
   const [m, e, z, y] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
   // Subnormals are scaled by 2^23 first.
   mul(f.get(x).f32x4(8388608)).get(x)
-  f.get(x).f32x4(1.1754943508222875e-38).op('f32x4.lt').tee(z).op('v128.bitselect').set(m)
+  f.get(x).f32x4(1.1754943508222875e-38).op('f32x4.lt').tee(z).op('v128.bitselect').set(m).cut()
   // The exponent relative to sqrt(1/2), and the mantissa in [sqrt(1/2), sqrt(2)).
-  f.get(m).i32x4(0x3f3504f3).op('i32x4.sub').i32(23).op('i32x4.shr_s').set(e)
+  f.get(m).i32x4(0x3f3504f3).op('i32x4.sub').i32(23).op('i32x4.shr_s').set(e).cut()
   f.get(m).get(e).i32(23).op('i32x4.shl').op('i32x4.sub')
-  sub(f.f32x4(1)).set(m)
-  f.get(e).get(z).i32x4(23).op('v128.and').op('i32x4.sub').op('f32x4.convert_i32x4_s').set(e)
-  mul(f.get(m).get(m)).set(z)
-  horner(f, m, logPoly)
-  mul(mul(f.get(m)).get(z))
+  sub(f.f32x4(1)).set(m).cut()
+  f.get(e).get(z).i32x4(23).op('v128.and').op('i32x4.sub').op('f32x4.convert_i32x4_s').set(e).cut()
+  mul(f.get(m).get(m)).set(z).cut()
+  horner(f, m, logPoly, y)
+  mul(mul(f.get(y).get(m)).get(z))
   add(mul(f.get(e).f32x4(LN2_LOW)))
-  sub(mul(f.get(z).f32x4(0.5))).set(y)
-  add(add(f.get(m).get(y)).get(e).f32x4(LN2_HIGH).op('f32x4.mul')).set(y)
+    .set(y)
+    .cut()
+  sub(f.get(y).get(z).f32x4(0.5).op('f32x4.mul')).set(y).cut()
+  add(add(f.get(m).get(y)).get(e).f32x4(LN2_HIGH).op('f32x4.mul'))
+    .set(y)
+    .cut()
   // x ≤ 0 or NaN: the log of the sign; Infinity stays.
-  f.get(y).get(x).get(x).f32x4(Infinity).op('f32x4.lt').op('v128.bitselect').set(y)
+  f.get(y).get(x).get(x).f32x4(Infinity).op('f32x4.lt').op('v128.bitselect').set(y).cut()
   f.f32x4(-Infinity).f32x4(Number.NaN).get(x).f32x4(0).op('f32x4.eq').op('v128.bitselect')
   f.get(y).get(x).f32x4(0).op('f32x4.le').op('v128.bitselect')
   for (const l of [m, e, z, y]) f.free(l)
@@ -120,13 +130,13 @@ function log(f: F, x: Local): void {
 /** log1p: below 2 ulp; log(u) for u = 1 + x rounded, and a correction for what rounding lost. */
 function log1p(f: F, x: Local): void {
   const [u, l] = [f.local('v128'), f.local('v128')]
-  add(f.get(x).f32x4(1)).set(u)
+  add(f.get(x).f32x4(1)).set(u).cut()
   log(f, u)
-  f.set(l)
+  f.set(l).cut()
   sub(f.get(x).get(u).f32x4(1).op('f32x4.sub')).get(u).op('f32x4.div')
   add(f.get(l)).get(l)
   f.get(u).f32x4(0).op('f32x4.gt').get(u).f32x4(Infinity).op('f32x4.lt').op('v128.and')
-  f.op('v128.bitselect').set(l)
+  f.op('v128.bitselect').set(l).cut()
   // -0 and the subnormals around it.
   f.get(x).get(l).get(u).f32x4(1).op('f32x4.eq').op('v128.bitselect')
   f.free(u).free(l)
@@ -138,20 +148,20 @@ const tanhPoly = [
 
 /** tanh: below 2 ulp; a polynomial below 0.625, 1 - 2/(exp(2|x|) + 1) above. */
 function tanh(f: F, x: Local): void {
-  const [a, z, p] = [f.local('v128'), f.local('v128'), f.local('v128')]
+  const [a, z, p, y] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
   f.get(x).op('f32x4.abs').set(a)
-  add(f.get(a).get(a)).set(z)
+  add(f.get(a).get(a)).set(z).cut()
   exp(f, z)
   f.f32x4(1)
-  add(f).set(z)
+  add(f).set(z).cut()
   sub(f.f32x4(1).f32x4(2).get(z).op('f32x4.div'))
-  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p)
-  mul(f.get(x).get(x)).set(z)
-  horner(f, z, tanhPoly)
-  mul(mul(f.get(z)).get(x))
+  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p).cut()
+  mul(f.get(x).get(x)).set(z).cut()
+  horner(f, z, tanhPoly, y)
+  mul(mul(f.get(y).get(z)).get(x))
   add(f.get(x)).get(p)
   f.get(a).f32x4(0.625).op('f32x4.lt').op('v128.bitselect')
-  for (const l of [a, z, p]) f.free(l)
+  for (const l of [a, z, p, y]) f.free(l)
 }
 
 const erfSmall = [
@@ -164,22 +174,22 @@ const erfLarge = [
 
 /** erf: below 2 ulp. Source: N. Juffa's minimax polynomials, x + x·p(x²) and 1 - exp(-(|x| + |x|·p(|x|))). */
 function erf(f: F, x: Local): void {
-  const [a, z, p] = [f.local('v128'), f.local('v128'), f.local('v128')]
+  const [a, z, p, y] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
   f.get(x).op('f32x4.abs')
-  clampHigh(f, 5).set(a)
-  horner(f, a, erfLarge)
-  mul(f.get(a))
-  sub(f.get(a)).set(z)
+  clampHigh(f, 5).set(a).cut()
+  horner(f, a, erfLarge, y)
+  mul(f.get(y).get(a))
+  sub(f.get(a)).set(z).cut()
   exp(f, z)
-  f.set(z)
+  f.set(z).cut()
   sub(f.f32x4(1).get(z))
-  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p)
-  mul(f.get(x).get(x)).set(z)
-  horner(f, z, erfSmall)
-  mul(f.get(x))
+  f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p).cut()
+  mul(f.get(x).get(x)).set(z).cut()
+  horner(f, z, erfSmall, y)
+  mul(f.get(y).get(x))
   add(f.get(x)).get(p)
   f.get(a).f32x4(0.927734375).op('f32x4.lt').op('v128.bitselect')
-  for (const l of [a, z, p]) f.free(l)
+  for (const l of [a, z, p, y]) f.free(l)
 }
 
 const functions: Record<string, (f: F, x: Local) => void> = { exp, expm1, log, log1p, tanh, erf }
@@ -202,6 +212,7 @@ const cosPoly = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e
 /** sin and cos for |x| < `sineLimit`: absolute error below 1.2e-7. */
 export function vectorSine(f: FunctionBuilder, op: 'sin' | 'cos', x: Local): void {
   const [r, j, y, z] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
+  const p = f.local('v128')
   f.get(x)
     .op('f32x4.abs')
     .tee(r)
@@ -211,10 +222,10 @@ export function vectorSine(f: FunctionBuilder, op: 'sin' | 'cos', x: Local): voi
   for (const part of QUARTERS) sub(mul(f.get(r).get(y).f32x4(part))).set(r)
   mul(f.get(r).get(r)).set(z)
   // The polynomial of the other function in every second quadrant.
-  horner(f, z, sinPoly)
-  add(mul(mul(f.get(z)).get(r)).get(r))
-  horner(f, z, cosPoly)
-  mul(mul(f.get(z)).get(z))
+  horner(f, z, cosPoly, p)
+  horner(f, z, sinPoly, y)
+  add(mul(mul(f.get(y).get(z)).get(r)).get(r))
+  mul(mul(f.get(p).get(z)).get(z))
   add(sub(f.get(z).f32x4(0.5).op('f32x4.mul')).f32x4(1))
   f.get(j)
     .i32x4(2)
@@ -228,7 +239,7 @@ export function vectorSine(f: FunctionBuilder, op: 'sin' | 'cos', x: Local): voi
   f.i32(29).op('i32x4.shl')
   if (op === 'sin') f.get(x).op('v128.xor')
   f.f32x4(-0).op('v128.and').op('v128.xor')
-  for (const l of [r, j, y, z]) f.free(l)
+  for (const l of [r, j, y, z, p]) f.free(l)
 }
 
 /** Rounds half away from zero, on f32x4 or f64x2: |x - trunc x| is exact, unlike |x| + 1/2. */

@@ -1,6 +1,7 @@
 /** Moving panels of matrices: gathering operands into the order in which the micro-kernel reads, and results back. */
 
-import type { Callable, FunctionBuilder, Label, Local, ModuleBuilder } from './assembler.ts'
+import type { Callable, FunctionBuilder, Label, Local } from './assembler.ts'
+import type { ModuleBuilder } from './module.ts'
 
 /** The element type of a product. */
 export type Real = 'float32' | 'float64'

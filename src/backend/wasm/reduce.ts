@@ -302,7 +302,7 @@ export function emitRows(frame: Frame): void {
     -1,
   ])
   const positional = nest.reduce.some((r) => r === 'argmax' || r === 'argmin')
-  const wanted = unrollFor(body.weight, width)
+  const wanted = unrollFor([body], width)
   const reducer = new Reducer(
     frame,
     positional || nest.reduce.length > 2 ? Math.min(wanted, 2) : wanted,
@@ -350,7 +350,7 @@ export function emitColumns(frame: Frame): void {
   const body = new Body(frame, plan.body, width, vector, covers)
   const epilogue = new Body(frame, plan.epilogue, width, vector, [0, (1 << vector) - 1, -1])
   const crowded = nest.reduce.length > 1 || nest.reduce[0]!.startsWith('arg')
-  const wanted = unrollFor(body.weight + epilogue.weight, width)
+  const wanted = unrollFor([body, epilogue], width)
   const reducer = new Reducer(
     frame,
     crowded ? Math.min(wanted, 2) : nest.wide && wanted === 4 ? 8 : wanted,

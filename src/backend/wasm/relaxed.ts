@@ -1,6 +1,6 @@
 /** Which optional WebAssembly features this engine takes. */
 
-import { ModuleBuilder } from './assembler.ts'
+import { ModuleBuilder } from './module.ts'
 
 let relaxed: boolean | undefined
 

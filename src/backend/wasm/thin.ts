@@ -1,6 +1,7 @@
 /** Products with fewer rows or columns than a tile has: bound by reading the large operand, so read it in order. */
 
-import type { Callable, Local, ModuleBuilder } from './assembler.ts'
+import type { Callable, Local } from './assembler.ts'
+import type { ModuleBuilder } from './module.ts'
 import { bump, bumpBy, i32s, is, type Lanes, whileLeft } from './pack.ts'
 import { multiplyAdd } from './tile.ts'
 

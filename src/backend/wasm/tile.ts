@@ -1,6 +1,7 @@
 /** The inner product of the house: a register tile of C kept through k, and the sweep of tiles over a block. */
 
-import type { Callable, FunctionBuilder, Local, ModuleBuilder } from './assembler.ts'
+import type { Callable, FunctionBuilder, Local } from './assembler.ts'
+import type { ModuleBuilder } from './module.ts'
 import {
   bump,
   bumpBy,

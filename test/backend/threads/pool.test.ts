@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Backend, Compiled } from '../../../src/backend/backend.ts'
-import { ModuleBuilder } from '../../../src/backend/wasm/assembler.ts'
+import { ModuleBuilder } from '../../../src/backend/wasm/module.ts'
 import { MXNetError } from '../../../src/base/error.ts'
 import { binary, load, param } from '../../../src/prim/expr.ts'
 import { bytesOf, data, elements, mapKernel } from '../kernels.ts'

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type FunctionBuilder,
-  ModuleBuilder,
-  type ValueType,
-} from '../../../src/backend/wasm/assembler.ts'
+import type { FunctionBuilder, ValueType } from '../../../src/backend/wasm/assembler.ts'
+import { ModuleBuilder } from '../../../src/backend/wasm/module.ts'
 import { hasRelaxedSimd } from '../../../src/backend/wasm/relaxed.ts'
 import { ATOMIC_MEMORY, MEMORY, PLAIN } from '../../../src/backend/wasm/simd.ts'
 
@@ -220,6 +217,30 @@ describe('functions', () => {
     expect([f.typeOf(0), f.typeOf(b)]).toEqual(['i32', 'f32'])
     expect(() => f.typeOf(99)).toThrow('[wasm] local 99')
     expect(WebAssembly.validate(m.assemble())).toBe(true)
+  })
+
+  it('lays pieces abreast, a statement of each in turn, with their calls and with locals of their own', () => {
+    const order: number[] = []
+    const run = compile(
+      ['i32'],
+      ['i32'],
+      (f, m) => {
+        const note = m.import('env', 'note', ['i32'], ['i32'])
+        const sums = [0, 1, 2].map(() => f.local('i32'))
+        f.abreast(3, (at) => {
+          const x = f.local('i32')
+          f.get(0).i32(at).op('i32.add').call(note).set(x).cut()
+          f.block(() => f.get(x).i32(10).op('i32.mul').call(note).set(x).cut())
+          f.cut()
+          f.get(x).i32(1).op('i32.add').set(sums[at]!).free(x)
+        })
+        for (const s of sums) f.get(s)
+        f.op('i32.add').op('i32.add')
+      },
+      { env: { memory, note: (x: number) => order.push(x) && x } },
+    )
+    expect(run(4)).toBe(153)
+    expect(order).toEqual([4, 5, 6, 40, 50, 60])
   })
 
   it('needs no memory when told so', () => {

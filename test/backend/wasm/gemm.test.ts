@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { ModuleBuilder } from '../../../src/backend/wasm/assembler.ts'
 import {
   emitGemm,
   emitGemmCore,
@@ -8,6 +7,7 @@ import {
   importGemmCore,
   type Real,
 } from '../../../src/backend/wasm/gemm.ts'
+import { ModuleBuilder } from '../../../src/backend/wasm/module.ts'
 import { hasRelaxedSimd } from '../../../src/backend/wasm/relaxed.ts'
 
 type Gemm = (...args: number[]) => void
