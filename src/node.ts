@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { createContext, runInContext, runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import type { Backend, Reaper } from './backend/backend.ts'
 import { createOneDnnBackend, type NativeBridge, nativeReaper } from './backend/onednn/backend.ts'
@@ -43,14 +43,35 @@ function loadBridge(): NativeBridge | string {
   }
 }
 
-let collectGarbage: (() => void) | undefined
+type Collection = (options?: { type: 'minor' }) => void
+
+let collection: Collection | undefined
+
+/** The collector of the host, over everything or, with `{ type: 'minor' }`, over what was made lately. */
+const collectGarbage: Collection = (options) => {
+  if (collection === undefined) {
+    setFlagsFromString('--expose-gc')
+    collection = runInNewContext('gc') as Collection
+  }
+  // An argument, whatever it is, is taken for a wish for less than everything.
+  if (options === undefined) collection()
+  else collection(options)
+}
+
+let idleContext: object | undefined
+
+/**
+ * A full collection in the middle of a job. An engine keeps what a job has referred to weakly until microtasks have run; a
+ * context with a queue of its own, empty, has run them at once. So a WeakRef read before may be empty when read again.
+ */
+function collectAll(): void {
+  idleContext ??= createContext({}, { microtaskMode: 'afterEvaluate' })
+  runInContext('', idleContext)
+  collectGarbage()
+}
 
 /** A full collection, then a macrotask in which finalizers run. */
 async function collect(): Promise<void> {
-  if (collectGarbage === undefined) {
-    setFlagsFromString('--expose-gc')
-    collectGarbage = runInNewContext('gc') as () => void
-  }
   collectGarbage()
   await new Promise((resolve) => setImmediate(resolve))
 }
@@ -61,7 +82,7 @@ const bridgeOnce = (): NativeBridge | string => {
   return bridge
 }
 
-const poolOf = (backend: Backend): Pool => new Pool(backend, registryReaper(), collect)
+const poolOf = (backend: Backend): Pool => new Pool(backend, registryReaper(collectAll), collect)
 
 /** Run from the sources, a thread still needs JavaScript: that of the build. */
 const threadFile = new URL(
@@ -124,7 +145,7 @@ const wasmStreams = () =>
   streams(() => ({
     backend: createWasmBackend(),
     product: speeds.wasm,
-    reaper: registryReaper(),
+    reaper: registryReaper(collectAll),
   }))
 
 function cpuDevices(): (context: Context) => Device {
@@ -134,7 +155,11 @@ function cpuDevices(): (context: Context) => Device {
   return streams(() => {
     const wasm = createWasmBackend()
     const backend = createOneDnnBackend(wasm, native)
-    return { backend, product: speeds.onednn, reaper: nativeReaper(wasm, native) }
+    return {
+      backend,
+      product: speeds.onednn,
+      reaper: nativeReaper(wasm, native, () => collectGarbage({ type: 'minor' })),
+    }
   })
 }
 

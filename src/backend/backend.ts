@@ -97,6 +97,13 @@ export interface Span {
   readonly end: number
 }
 
+/** A collection on demand, after which `drain` finds what was garbage. */
+export interface Look {
+  collect(): void
+  /** Bytes handed out from one look to the next, at least: what makes it worth its time. */
+  readonly step: number
+}
+
 /** Tells when holders of memory have been collected, so that their blocks can be given back. */
 export interface Reaper {
   /** Watches `holder`; once it is garbage, `drain` reports `slot`. `bytes` tells the collector what it holds. */
@@ -105,6 +112,8 @@ export interface Reaper {
   forget(slot: number): void
   /** Calls `release` for every slot whose holder has been collected. Cheap when there is none. */
   drain(release: (slot: number) => void): void
-  /** Whether holders are found inside synchronous code, without a macrotask between. */
+  /** Whether all holders are found in the end inside synchronous code, without a macrotask between. */
   readonly synchronous: boolean
+  /** How holders can be looked for inside synchronous code, if they can. */
+  readonly look: Look | null
 }

@@ -50,6 +50,9 @@ export type Collector = () => Promise<void>
 /** Bytes handed out since the last pause after which a device wants the collector to have a turn. */
 const pressureLimit = 192 * 1024 * 1024
 
+/** A look for garbage that found little is put off twice as long as the one before, up to so many steps. */
+const mostPatience = 16
+
 /** Bytes of blocks that a device keeps at hand for results of the same size, in all and in one block. */
 const keptBytes = 64 * 1024 * 1024
 const keptBlock = keptBytes / 4
@@ -103,6 +106,9 @@ export class Pool {
   readonly #devices = new Set<Device>()
   #spare: number[] = []
   #pressure = 0
+  /** Bytes handed out since the last look for garbage, and how many steps later than at first the next one is due. */
+  #sinceLook = 0
+  #patience = 1
   /** Blocks taken from the backend so far; one that was kept at hand is not taken again. */
   allocations = 0
   /** Bytes of the blocks that somebody holds. */
@@ -132,12 +138,12 @@ export class Pool {
   allocate(device: Device, bytes: number): Storage {
     this.#pressure += bytes
     this.live += bytes
-    const kept = device.kept.take(bytes)
+    this.#sinceLook += bytes
+    const kept = device.kept.take(bytes) ?? this.#search(device, bytes)
     if (kept !== undefined) {
       kept.shares = 1
       return kept
     }
-    this.#reaper.drain(this.#found)
     const address = this.#take(bytes)
     this.#devices.add(device)
     const slot = this.#spare.pop() ?? this.#blocks.length
@@ -146,6 +152,21 @@ export class Pool {
     const storage = new Storage(device, address, bytes, slot)
     this.#reaper.watch(storage, slot, bytes)
     return storage
+  }
+
+  /** A block of this size among those whose holders turn out to be garbage. */
+  #search(device: Device, bytes: number): Storage | undefined {
+    this.#reaper.drain(this.#found)
+    const look = this.#reaper.look
+    if (look !== null && this.#sinceLook >= look.step * this.#patience) {
+      const before = this.live
+      look.collect()
+      this.#reaper.drain(this.#found)
+      const worthIt = before - this.live >= this.#sinceLook / 4
+      this.#patience = worthIt ? 1 : Math.min(2 * this.#patience, mostPatience)
+      this.#sinceLook = 0
+    }
+    return device.kept.take(bytes)
   }
 
   /** A block of the backend; when there is no room, blocks kept at hand make some. */
@@ -279,13 +300,39 @@ export function activeMemories(): Device[] {
   return activeDevices().filter((d) => !seen.has(d.pool) && seen.add(d.pool))
 }
 
-/** A reaper on FinalizationRegistry: finds holders only when a macrotask has passed. */
-export function registryReaper(): Reaper {
+/** Blocks of so many bytes are found by a look: what makes a holder of their own worth its time. */
+const lookedFor = 64 * 1024
+/** A look over everything takes milliseconds. */
+const wholeStep = 192 * 1024 * 1024
+
+/**
+ * A reaper on FinalizationRegistry: finds holders when a macrotask has passed; with a collection that may end the life of
+ * what this job has referred to weakly, large blocks inside synchronous code too.
+ */
+export function registryReaper(collect?: () => void): Reaper {
   let found: number[] = []
-  const registry = new FinalizationRegistry<number>((slot) => found.push(slot))
+  const registry = new FinalizationRegistry<Watched>((watched) => {
+    if (!watched.found) found.push(watched.slot)
+    large.delete(watched)
+  })
+  const large = new Map<Watched, WeakRef<object>>()
+  const look = (): void => {
+    collect!()
+    for (const [watched, holder] of large) {
+      if (holder.deref() !== undefined) continue
+      watched.found = true
+      found.push(watched.slot)
+      large.delete(watched)
+    }
+  }
   return {
     synchronous: false,
-    watch: (holder, slot) => registry.register(holder, slot),
+    look: collect === undefined ? null : { collect: look, step: wholeStep },
+    watch: (holder, slot, bytes) => {
+      const watched = { slot, found: false }
+      registry.register(holder, watched)
+      if (collect !== undefined && bytes >= lookedFor) large.set(watched, new WeakRef(holder))
+    },
     forget: () => {},
     drain: (release) => {
       if (found.length === 0) return
@@ -294,4 +341,9 @@ export function registryReaper(): Reaper {
       for (const slot of slots) release(slot)
     },
   }
+}
+
+interface Watched {
+  readonly slot: number
+  found: boolean
 }
