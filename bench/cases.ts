@@ -38,6 +38,11 @@ export const cases: readonly Case[] = [
   { name: 'lstm', title: 'LSTM 256, 35 steps, batch 32, forward and backward', flops: 3.5e9 },
   { name: 'resnetForward', title: 'ResNet-18 forward, batch 32', flops: 32 * 3.63e9 },
   { name: 'resnetStep', title: 'ResNet-18 forward and backward, batch 16', flops: 16 * 3 * 3.63e9 },
+  ...[256, 1024].map((batch) => ({
+    name: batch === 256 ? 'wide' : `wide${batch}`,
+    title: `MLP 784-2048-2048-10, one training step, batch ${batch}, sgd`,
+    flops: denseStep(batch, [784, 2048, 2048, 10]),
+  })),
   { name: 'add64', title: 'one add of 64 elements, in a chain' },
   { name: 'triad', title: 'a = b + 3 c over 64 MiB arrays', bytes: 3 * 4 * 2 ** 24 },
 ]

@@ -1,5 +1,6 @@
 // Our library behind the protocol of serve.ts; MXNET_BACKEND decides what it runs on, the argument how a step is written.
 import { cpu, engine, type NDArray, nd, runtime } from 'mxnet-ts'
+import { wide } from './contexts.ts'
 import { corners, numbers, type Served } from './data.ts'
 import { kernels } from './kernels.ts'
 import { type Mode, mlp } from './mlp.ts'
@@ -47,10 +48,15 @@ const others = {
 }
 const { matmul1024 } = others
 const step = (how: Mode) => ({ mlp: () => mlp(ctx, how) })
+const onContexts = (count: number) => {
+  const contexts = Array.from({ length: count }, (_, i) => cpu(i))
+  return { wide: () => wide(contexts, 256), wide1024: () => wide(contexts, 1024) }
+}
 const byMode: { readonly [mode: string]: Parameters<typeof serve>[1] } = {
   eager: { ...step('eager'), ...others, ...networks },
-  hybrid: step('hybrid'),
+  hybrid: { ...step('hybrid'), ...onContexts(1) },
   fused: step('fused'),
+  contexts: onContexts(2),
   threads: { matmul1024, ...kernels, ...large },
 }
 const about = `${runtime.describe()}, ${engine.numThreads()} thread(s)`

@@ -1,56 +1,20 @@
-/** Exchanging elements between devices that work on one memory: read where they lie, in order with the work of both. */
+/** Arrays of one memory on several devices: lent to each other where they lie, in order with the work of both. */
 
-import { itemSize } from '../base/dtype.ts'
-import { binary, type Expr, load } from '../prim/expr.ts'
-import type { LoopKernel, Operand } from '../prim/kernel.ts'
-import type { DeviceArray } from './array.ts'
-import { ownElements, runInto, writeElements } from './region.ts'
+import { type DeviceArray, makeArray, share } from './array.ts'
+import type { Device } from './storage.ts'
 
 /** Whether the devices of two arrays work on one memory. */
 export const shareMemory = (a: DeviceArray, b: DeviceArray): boolean =>
   a.storage.device.pool === b.storage.device.pool
 
-/** Runs work of the target's device that reads arrays of others: after what writes them, before what will. */
-function exchange(target: DeviceArray, sources: readonly DeviceArray[], work: () => void): void {
-  const { backend } = target.storage.device
-  for (const { storage } of sources) {
-    storage.check('NDArray')
-    backend.waitFor?.(storage.device.backend, storage.written)
-  }
-  work()
-  const { written } = target.storage
-  for (const { storage } of sources) storage.device.backend.waitFor?.(backend, written)
+/** The same elements on another device of the memory; whoever writes first takes a block of its own. */
+export function lend(array: DeviceArray, device: Device): DeviceArray {
+  const { storage } = array
+  storage.check('NDArray')
+  if (storage.device === device) return share(array)
+  return makeArray(array.aval, storage.lend(device), array.layout)
 }
 
-/** Writes the elements of an array over those of one of the same shape on another device of the memory. */
-export function copyElements(target: DeviceArray, source: DeviceArray): void {
-  ownElements(target, false)
-  exchange(target, [source], () => writeElements(target, target.layout, source))
-}
-
-/** Adds arrays of the same shape and dtype, on any devices of the memory, to the target. */
-export function addElements(target: DeviceArray, sources: readonly DeviceArray[]): void {
-  ownElements(target, true)
-  const { dtype, shape } = target
-  const all = [target, ...sources]
-  const operand = ({ layout }: DeviceArray): Operand => ({
-    dtype,
-    strides: layout.strides,
-    offset: 0,
-  })
-  const total = all.map((_, i): Expr => load(i, dtype)).reduce((a, b) => binary('add', a, b))
-  const kernel: LoopKernel = {
-    kind: 'loop',
-    dims: shape,
-    parallel: shape.length,
-    inputs: all.map(operand),
-    outputs: [operand(target)],
-    body: [total],
-    reduce: [],
-    epilogue: [],
-  }
-  const addresses = [...all, target].map(
-    ({ storage, layout }) => storage.address + layout.offset * itemSize(dtype),
-  )
-  exchange(target, sources, () => runInto(target, kernel, addresses))
-}
+/** Whether two arrays lie in one block, their own or lent. */
+export const sharesBlock = (a: DeviceArray, b: DeviceArray): boolean =>
+  (a.storage.lender ?? a.storage) === (b.storage.lender ?? b.storage)

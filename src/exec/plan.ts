@@ -165,7 +165,7 @@ export class Plan {
     const target = targets[at]
     if (!target) return undefined
     const { storage, layout } = target
-    if (storage.shares !== 1 || storage.bytes !== bytes || !layout.dense || layout.offset !== 0)
+    if (!storage.alone || storage.bytes !== bytes || !layout.dense || layout.offset !== 0)
       return undefined
     if (!this.#outputs[at]!.layout.dense) return undefined
     for (let i = 0; i < inputs.length; i++) {

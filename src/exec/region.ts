@@ -109,7 +109,7 @@ const numberOf = (dtype: DeviceArray['dtype']) =>
 
 /** Makes the block of an array its own and row-major, so that writing changes nothing else. */
 export function ownElements(array: DeviceArray, keep: boolean): void {
-  if (array.storage.shares === 1 && array.layout.dense && array.layout.offset === 0) return
+  if (array.storage.alone && array.layout.dense && array.layout.offset === 0) return
   const { storage } = array
   const layout = new Layout({ shape: array.shape, strides: rowMajor(array.shape), offset: 0 })
   const fresh = storage.device.allocate(array.size * itemSize(array.dtype))

@@ -16,12 +16,21 @@ export class Storage {
   readonly slot: number
   /** The backend's mark after the last work that writes the block: how far a read has to wait. */
   written = 0
+  /** Whose block it is, where it has only been lent, from another device of the memory. */
+  readonly lender: Storage | null
 
-  constructor(device: Device, address: number, bytes: number, slot: number) {
+  constructor(
+    device: Device,
+    address: number,
+    bytes: number,
+    slot: number,
+    lender: Storage | null = null,
+  ) {
     this.device = device
     this.address = address
     this.bytes = bytes
     this.slot = slot
+    this.lender = lender
   }
 
   /** Fails where the block has been given back: reading or writing it would meet somebody else's elements. */
@@ -30,9 +39,25 @@ export class Storage {
       fail(where, 'the array has been freed: its scope has ended or it was disposed of')
   }
 
+  /** Whether one holder alone has the block, and may write over it. */
+  get alone(): boolean {
+    return this.shares === 1 && this.lender === null
+  }
+
   /** One more holder. */
   retain(): void {
     this.shares++
+  }
+
+  /** The block as one of another device of the memory: a holder of it, which reads what has been written so far. */
+  lend(device: Device): Storage {
+    const owner = this.lender ?? this
+    owner.retain()
+    owner.device.pool.lent(owner)
+    device.backend.waitFor?.(this.device.backend, this.written)
+    const lent = new Storage(device, this.address, this.bytes, -1, owner)
+    lent.written = device.backend.mark?.() ?? 0
+    return lent
   }
 
   /** One holder less, which must not use the object afterwards; the last one gives the block back at once. */
@@ -92,6 +117,8 @@ interface Block {
   readonly device: Device
   readonly address: number
   readonly bytes: number
+  /** Whether other devices may still read it when its holder is collected. */
+  lent: boolean
 }
 
 /** One memory: a backend with its reaper, the blocks handed out, and the pressure on it. Contexts may share one. */
@@ -116,10 +143,10 @@ export class Pool {
   readonly #found = (slot: number): void => {
     const block = this.#blocks[slot]
     if (block !== null && block !== undefined) {
-      const { device, address, bytes } = block
+      const { device, address, bytes, lent } = block
       this.live -= bytes
       const storage = new Storage(device, address, bytes, slot)
-      if (device.kept.put(storage)) {
+      if (!lent && device.kept.put(storage)) {
         this.#reaper.watch(storage, slot, bytes)
         return
       }
@@ -147,7 +174,7 @@ export class Pool {
     const address = this.#take(bytes)
     this.#devices.add(device)
     const slot = this.#spare.pop() ?? this.#blocks.length
-    this.#blocks[slot] = { device, address, bytes }
+    this.#blocks[slot] = { device, address, bytes, lent: false }
     this.allocations++
     const storage = new Storage(device, address, bytes, slot)
     this.#reaper.watch(storage, slot, bytes)
@@ -184,11 +211,25 @@ export class Pool {
     }
   }
 
+  /** Notes that other devices read a block: the collector must not hand it to the next result of its own device. */
+  lent(storage: Storage): void {
+    this.#blocks[storage.slot]!.lent = true
+  }
+
   reclaim(storage: Storage): void {
     if (storage.address < 0) return
+    if (storage.lender !== null) return this.#comeBack(storage, storage.lender)
     this.#pressure -= storage.bytes
     this.live -= storage.bytes
     if (!storage.device.kept.put(storage)) this.#giveBack(storage)
+  }
+
+  /** What a device was lent comes back: whatever the owner does with the block, it does behind the other's work. */
+  #comeBack(storage: Storage, owner: Storage): void {
+    const { backend } = storage.device
+    owner.device.backend.waitFor?.(backend, backend.mark?.() ?? 0)
+    storage.address = -1
+    owner.release()
   }
 
   /** Gives back the blocks that a device keeps at hand. */

@@ -4,10 +4,10 @@ import { gradIsFresh } from '../autograd/tape.ts'
 import type { Context } from '../base/context.ts'
 import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
+import { sizeOf } from '../base/shape.ts'
 import { type WritingCall, withFrame } from '../core/frame.ts'
 import { type CompressionParams, create, KVStore } from '../kvstore/kvstore.ts'
 import { load, save } from '../ndarray/files.ts'
-import type { NDArray } from '../ndarray/ndarray.ts'
 import { create as createOptimizer, Optimizer } from '../optimizer/optimizer.ts'
 import { Updater } from '../optimizer/updater.ts'
 import { Parameter } from './parameter.ts'
@@ -17,7 +17,11 @@ import { ParameterDict } from './parameterDict.ts'
 export interface TrainerOptions {
   /** The store in which gradients of several contexts meet: its kind, one of one's own, or null for none. */
   readonly kvstore?: string | KVStore | null
-  /** Whether the store updates the weights, once, and all contexts read them; by default each context updates its own. */
+  /**
+   * Whether the store updates the weights, once, and all contexts read them; otherwise each context updates its own by the
+   * sum of the gradients. By default the store does where there are several contexts, unless `allreduceGrads` or `update`
+   * is called first, or a 'local' store would hold a parameter of more than 16 M elements.
+   */
   readonly updateOnKvstore?: boolean | null
   /** How gradients are compressed on their way to the store ('device' stores). */
   readonly compressionParams?: CompressionParams | null
@@ -25,7 +29,10 @@ export interface TrainerOptions {
 
 /** Options of a step. */
 export interface StepOptions {
-  /** Skips parameters that no backward has reached since their last update, instead of failing. */
+  /**
+   * Skips parameters that no backward has reached since their last update, instead of failing. Where it has reached them on
+   * some contexts only, the gradients of the others count as zero.
+   */
   readonly ignoreStaleGrad?: boolean
 }
 
@@ -35,8 +42,8 @@ export type Trainable = ParameterDict | ReadonlyMap<string, Parameter> | Iterabl
 /**
  * Applies an optimizer to parameters.
  *
- * `step(batchSize)` adds up the gradients of all contexts, divides them by the batch size and updates
- * every parameter in place, on one context in one call of an operator.
+ * `step(batchSize)` adds up the gradients of all contexts, divides them by the batch size and updates every parameter in
+ * place, in one call of an operator. Contexts of one memory then share the weights.
  * @throws MXNetError for unknown optimizers or options, and for parameters that are not initialized.
  * @example
  * const trainer = new gluon.Trainer(net.collectParams(), 'sgd', { learningRate: 0.1 })
@@ -51,7 +58,8 @@ export class Trainer {
   readonly #contexts: readonly Context[]
   readonly #updaters: readonly Updater[]
   readonly #store: KVStore | null
-  readonly #updateInStore: boolean
+  /** Null until the first step, or half of one, decides. */
+  #updateInStore: boolean | null = null
   /** Parameters that the store knows already: it is told at the first step, when all shapes are known. */
   readonly #told = new Set<number>()
 
@@ -78,13 +86,33 @@ export class Trainer {
     this.#scale = this.#optimizer.rescaleGrad
     this.#contexts = sharedContexts(this.#params)
     this.#updaters = this.#contexts.map(() => new Updater(this.#optimizer))
-    this.#updateInStore = options.updateOnKvstore ?? false
+    const { updateOnKvstore = null, kvstore } = options
     this.#store = storeOf(options, this.#contexts.length)
-    if (this.#updateInStore) {
-      if (this.#store === null)
-        fail('Trainer', 'updateOnKvstore is true and kvstore null: name a store')
-      this.#store.setOptimizer(this.#optimizer)
+    if (updateOnKvstore && (this.#store === null || kvstore === null))
+      fail('Trainer', 'updateOnKvstore is true and kvstore null: name a store')
+    const open = this.#contexts.length > 1 || kvstore instanceof KVStore
+    if (updateOnKvstore !== null) this.#settle(updateOnKvstore)
+    else if (!open || kvstore === null) this.#settle(false)
+  }
+
+  /** Whether the store updates the weights. Where nobody has said so, the first call settles it: a step, or half of one. */
+  #byStore(half: boolean): boolean {
+    return this.#updateInStore ?? this.#settle(!half && !this.#tooLarge())
+  }
+
+  /** MXNet's rule: what a 'local' store would hold on the side is limited. */
+  #tooLarge(): boolean {
+    const large = ({ shape }: Parameter): boolean => sizeOf(shape ?? []) > largest
+    return this.#store!.type === 'local' && this.#params.some(large)
+  }
+
+  #settle(inStore: boolean): boolean {
+    this.#updateInStore = inStore
+    if (inStore) {
+      this.#store!.setOptimizer(this.#optimizer)
+      this.#store!.updater!.takeOver(this.#updaters[0]!)
     }
+    return inStore
   }
 
   /** The parameters, in the order of their indices. */
@@ -121,8 +149,10 @@ export class Trainer {
    */
   step(batchSize: number | undefined, options: StepOptions = {}): void {
     this.#rescale('step', batchSize)
-    this.#allreduce()
-    this.#update(options.ignoreStaleGrad ?? false)
+    const indices = this.#ready(options.ignoreStaleGrad ?? false)
+    if (this.#byStore(false)) return this.#updateByStore(this.#store!, indices)
+    this.#reduce(indices)
+    this.#update(() => indices)
   }
 
   /**
@@ -130,42 +160,70 @@ export class Trainer {
    * @throws MXNetError when the store updates the weights: gradients go there and do not come back.
    */
   allreduceGrads(): void {
-    if (this.#updateInStore)
-      fail(
-        'Trainer',
-        'allreduceGrads: the store updates the weights; call step, or set updateOnKvstore to false',
-      )
-    this.#allreduce()
+    this.#checkHalves('allreduceGrads')
+    this.#reduce(this.#trained())
   }
 
-  #allreduce(): void {
+  /** The second half of `step`, for those who call `allreduceGrads` themselves. */
+  update(batchSize: number | undefined, options: StepOptions = {}): void {
+    this.#checkHalves('update')
+    this.#rescale('update', batchSize)
+    const { ignoreStaleGrad = false } = options
+    this.#update((context) =>
+      this.#trained().filter((i) => {
+        const parameter = this.#params[i]!
+        const fresh = gradIsFresh(parameter.data(context), true)
+        if (!fresh && !ignoreStaleGrad) refuseStale(parameter, context)
+        return fresh
+      }),
+    )
+  }
+
+  #checkHalves(where: string): void {
+    if (this.#byStore(true))
+      fail(
+        'Trainer',
+        `${where}: the store updates the weights; call step, or set updateOnKvstore to false`,
+      )
+  }
+
+  /** The parameters that have gradients. */
+  #trained(): number[] {
+    return this.#params.flatMap(({ gradReq }, i) => (gradReq === 'null' ? [] : [i]))
+  }
+
+  /** The parameters that a step updates: those whose gradients backward has written, on one context at least. */
+  #ready(ignoreStale: boolean): number[] {
+    const written = this.#trained().flatMap((i) => {
+      const parameter = this.#params[i]!
+      const weights = parameter.listData()
+      const stale = weights.filter((weight) => !gradIsFresh(weight))
+      if (stale.length > 0 && !ignoreStale) refuseStale(parameter, stale[0]!.context)
+      return stale.length < weights.length ? [{ i, weights, stale }] : []
+    })
+    for (const { weights, stale } of written) {
+      for (const weight of stale) weight.grad!.assign(0)
+      for (const weight of weights) gradIsFresh(weight, true)
+    }
+    return written.map(({ i }) => i)
+  }
+
+  /** Gives each context the sum of the gradients of all. */
+  #reduce(indices: readonly number[]): void {
     const store = this.#store
-    if (store === null || this.#updateInStore) return
+    if (store === null) return
     withFrame({ recording: false }, () => {
-      this.#params.forEach((parameter, i) => {
-        if (parameter.gradReq === 'null') return
-        this.#tell(store, i)
-        store.pushpull(i, parameter.listGrad(), { priority: -i })
-      })
+      for (const i of indices) {
+        if (!this.#told.has(i)) this.#tell(store, i)
+        store.pushpull(i, this.#params[i]!.listGrad(), { priority: -i })
+      }
     })
   }
 
   /** Makes a parameter known to the store. */
   #tell(store: KVStore, index: number): void {
-    if (this.#told.has(index)) return
     store.init(index, this.#params[index]!.listData()[0]!)
     this.#told.add(index)
-  }
-
-  /** The second half of `step`, for those who call `allreduceGrads` themselves. */
-  update(batchSize: number | undefined, options: StepOptions = {}): void {
-    if (this.#updateInStore)
-      fail(
-        'Trainer',
-        'update: the store updates the weights; call step, or set updateOnKvstore to false',
-      )
-    this.#rescale('update', batchSize)
-    this.#update(options.ignoreStaleGrad ?? false)
   }
 
   /**
@@ -175,7 +233,7 @@ export class Trainer {
    * @see MXNet `Trainer.save_states`
    */
   async saveStates(fname: string): Promise<void> {
-    const updater = (this.#updateInStore ? this.#store!.updater : null) ?? this.#updaters[0]!
+    const updater = this.#updateInStore ? this.#store!.updater! : this.#updaters[0]!
     await save(fname, updater.getStates(true), { format: 'params' })
   }
 
@@ -203,14 +261,14 @@ export class Trainer {
         `parameters are on ${this.#contexts.join(', ')}: a fused step works on one context`,
       )
     }
-    if (this.#updateInStore)
+    if (this.#byStore(true))
       fail(
         'Trainer',
         'the store updates the weights: a fused step needs updateOnKvstore to be false',
       )
     this.#rescale('step', batchSize)
     const calls: WritingCall[] = []
-    withFrame({ intercept: (call) => calls.push(call) }, () => this.#update(false, true))
+    withFrame({ intercept: (call) => calls.push(call) }, () => this.#update(() => this.#trained()))
     return calls
   }
 
@@ -224,47 +282,34 @@ export class Trainer {
     this.#optimizer.rescaleGrad = this.#scale / batchSize
   }
 
-  /** Pushes gradients to the store, which updates its weights, and reads those. */
-  #updateByStore(store: KVStore, ignoreStale: boolean): void {
-    this.#params.forEach((parameter, i) => {
-      if (parameter.gradReq === 'null') return
-      const weights = parameter.listData()
-      const stale = weights.findIndex((weight) => !gradIsFresh(weight, true))
-      if (stale >= 0) {
-        if (ignoreStale) return
-        refuseStale(parameter, this.#contexts[stale]!)
-      }
-      this.#tell(store, i)
-      store.push(i, parameter.listGrad(), { priority: -i })
-      store.pull(i, { out: weights, priority: -i })
+  /** Sends gradients to the store, which updates its weights, and reads those. */
+  #updateByStore(store: KVStore, indices: number[]): void {
+    const params = indices.map((i) => this.#params[i]!)
+    const weights = params.map((parameter) => parameter.listData())
+    indices.forEach((i, k) => {
+      // What a program writes to the weights of the first context counts, as with a single one.
+      if (this.#told.has(i)) store.adopt(i, weights[k]![0]!)
+      else this.#tell(store, i)
     })
+    const grads = params.map((parameter) => parameter.listGrad())
+    store.pushpull(indices, grads, { out: weights })
   }
 
-  #update(ignoreStale: boolean, planned = false): void {
-    const params = this.#params
-    if (this.#updateInStore) return this.#updateByStore(this.#store!, ignoreStale)
+  /** Updates the weights of each context by the gradients there. */
+  #update(indicesOn: (context: Context) => readonly number[]): void {
     this.#updaters.forEach((updater, device) => {
       const context = this.#contexts[device]!
-      const indices: number[] = []
-      const grads: NDArray[] = []
-      const weights: NDArray[] = []
-      for (let i = 0; i < params.length; i++) {
-        const parameter = params[i]!
-        if (parameter.gradReq === 'null') continue
-        const weight = parameter.data(context)
-        if (!planned && !gradIsFresh(weight, true)) {
-          if (ignoreStale) continue
-          refuseStale(parameter, context)
-        }
-        indices.push(i)
-        weights.push(weight)
-        grads.push(weight.grad!)
-      }
+      const indices = indicesOn(context)
+      const weights = indices.map((i) => this.#params[i]!.data(context))
+      const grads = weights.map((weight) => weight.grad!)
       this.#optimizer.setCurrentDevice(device)
       updater.updateAll(indices, grads, weights)
     })
   }
 }
+
+/** Elements of a parameter above which a 'local' store leaves updates to the contexts, as in MXNet. */
+const largest = 16 * 1024 ** 2
 
 function refuseStale(parameter: Parameter, context: Context): never {
   fail(

@@ -4,10 +4,10 @@ import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { formatShape, sameShape } from '../base/shape.ts'
 import { withFrame } from '../core/frame.ts'
-import { inOneMemory, sumInPlace } from '../ndarray/exchange.ts'
+import { inOneMemory, sharesBlock, sumInPlace } from '../ndarray/exchange.ts'
 import { load, save } from '../ndarray/files.ts'
-import type { NDArray } from '../ndarray/ndarray.ts'
-import { add, multiply, subtract } from '../ops/binary.ts'
+import { type NDArray, replaceData } from '../ndarray/ndarray.ts'
+import { add, addN, multiply, subtract } from '../ops/binary.ts'
 import { cast } from '../ops/cast.ts'
 import { greater, greaterEqual, lesserEqual } from '../ops/compare.ts'
 import { oneHot } from '../ops/indexing.ts'
@@ -56,7 +56,9 @@ const kinds = [
  * Values by key, shared by the devices of a process.
  *
  * A push adds up the arrays of all devices and replaces the stored value by the sum, or hands both to the updater; a pull
- * copies the stored value to all devices. `local` and `device` differ only in that `device` may compress.
+ * copies the stored value to all devices; those of one memory share it until somebody writes. `local` and `device` differ
+ * only in that `device` may compress. MXNet's switch `MXNET_ENABLE_GPU_P2P` has no effect: WebGPU knows no copies from one
+ * device to another, and CPU contexts read each other's memory anyway.
  * @example
  * const store = kv.create('local')
  * store.init(3, nd.ones([2]))
@@ -107,7 +109,7 @@ export class KVStore {
       if (other !== undefined && typeof other !== typeof k)
         fail('KVStore', `key ${k} is a ${typeof k}, key ${other} is not: all must be of one kind`)
       this.#indices.set(k, this.#indices.size)
-      this.#stored.set(k, values[0]!.detach().copy())
+      this.#stored.set(k, values[0]!.detach())
     }
   }
 
@@ -158,8 +160,46 @@ export class KVStore {
     const { out = value } = options
     if (out === value && !Array.isArray(key) && this.#exchange(key as Key, listOf(value as Values)))
       return
+    if (this.#updater !== null) {
+      this.#train(this.#updater, entries('push', key, value), entries('pull', key, out))
+      return
+    }
     this.push(key, value)
     this.pull(key, { out })
+  }
+
+  /** Updates the stored values of keys by the gradients of all devices, in as few calls as the optimizer can. */
+  #train(updater: Updater, pushed: readonly Entry[], pulled: readonly Entry[]): void {
+    withFrame({ recording: false }, () => {
+      const stored = pushed.map(([k]) => this.#of('pushpull', k))
+      const sent = pushed.map(([k, values], i) => this.#sent(k, values, stored[i]!))
+      const indices = pushed.map(([k]) => this.#indexOf(k))
+      // Who gets the new value need not keep the old one: an update writes over a block that nobody else holds.
+      pulled.forEach(([, targets], i) => {
+        const old = (x: NDArray): boolean =>
+          sharesBlock(x, stored[i]!) && !pushed[i]![1].includes(x)
+        for (const target of targets.filter(old)) target[Symbol.dispose]()
+      })
+      try {
+        updater.updateAll(indices, sent, stored)
+      } finally {
+        pushed.forEach(([, values], i) => {
+          giveBack(sent[i]!, values)
+        })
+        pulled.forEach(([, targets], i) => {
+          copyTo(stored[i]!, targets)
+        })
+      }
+    })
+  }
+
+  #indexOf(key: Key): number {
+    return typeof key === 'number' ? key : this.#indices.get(key)!
+  }
+
+  /** Makes an array the stored value of a key, where it is not the one that was pulled: somebody has written to it since. */
+  adopt(key: Key, value: NDArray): void {
+    if (!sharesBlock(this.#of('adopt', key), value)) this.#stored.set(key, value.detach())
   }
 
   /**
@@ -237,8 +277,7 @@ export class KVStore {
   setOptimizer(optimizer: Optimizer): void {
     const updater = new Updater(optimizer)
     this.#updater = updater
-    this.#update = (key, total, stored) =>
-      updater.update(typeof key === 'number' ? key : this.#indices.get(key)!, total, stored)
+    this.#update = (key, total, stored) => updater.update(this.#indexOf(key), total, stored)
   }
 
   /** Lets a function of the key, the pushed sum and the stored array change the latter. */
@@ -273,19 +312,23 @@ export class KVStore {
   }
 
   #reduce(key: Key, values: readonly NDArray[], stored: NDArray): NDArray {
-    const sent = values.map((value, i) => {
+    const sent = this.#sent(key, values, stored)
+    const total = sent.length === 1 ? sent[0]!.detach() : addN(...sent)
+    giveBack(sent, values)
+    return total
+  }
+
+  /** What devices send for a key: compressed, if so wished, and on the device of the stored value. */
+  #sent(key: Key, values: readonly NDArray[], stored: NDArray): readonly NDArray[] {
+    return values.map((value, i) => {
       if (!sameShape(value.shape, stored.shape)) {
         const shapes = `${formatShape(value.shape)}, the stored value ${formatShape(stored.shape)}`
         fail('KVStore', `an array pushed to key ${key} has shape ${shapes}`)
       }
-      const plain = value.detach()
-      return this.#threshold === null
-        ? plain
-        : this.#compress(`${key} ${i}`, plain, this.#threshold)
+      const whole = this.#threshold === null
+      const sent = whole ? value : this.#compress(`${key} ${i}`, value, this.#threshold!)
+      return sent.asInContext(stored.context)
     })
-    return sent
-      .map((value) => value.asInContext(stored.context))
-      .reduce((total, value) => add(total, value))
   }
 
   /** The gradient and what was left over, as -threshold, 0 or +threshold. */
@@ -302,18 +345,30 @@ export class KVStore {
 const listOf = (values: Values): readonly NDArray[] =>
   Array.isArray(values) ? values : [values as NDArray]
 
-/** The stored value in each target, by way of its device and dtype. */
+/** The stored value in each target: shared until somebody writes where the memory is one, cast where dtypes differ. */
 function copyTo(value: NDArray, targets: readonly NDArray[]): void {
-  for (const target of targets) target.assign(value.asInContext(target.context))
+  for (const target of targets) {
+    const here = value.asInContext(target.context)
+    if (here.dtype !== target.dtype || !sameShape(here.shape, target.shape)) target.assign(here)
+    else replaceData(target, here === value ? value.detach() : here)
+  }
 }
+
+/** Frees what was made of values on their way. */
+function giveBack(sent: readonly NDArray[], values: readonly NDArray[]): void {
+  for (const x of sent) if (!values.includes(x)) x[Symbol.dispose]()
+}
+
+type Entry = readonly [Key, readonly NDArray[]]
 
 /** Keys with the arrays of each. */
 function entries(
   where: string,
   key: Key | readonly Key[],
   value: Values | readonly Values[],
-): (readonly [Key, readonly NDArray[]])[] {
+): Entry[] {
   if (typeof key === 'number' || typeof key === 'string') return [[key, listOf(value as Values)]]
+  if (key.length === 0) return []
   const lists = value as readonly Values[]
   const each = Array.isArray(lists) ? lists.length / key.length : 0
   if (!Number.isInteger(each) || each < 1)

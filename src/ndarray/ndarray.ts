@@ -17,9 +17,9 @@ import type { IndexKey } from '../core/methods.ts'
 import { installMover } from '../core/reverse.ts'
 import { DeviceArray, free, installArrayMaker, Layout, share } from '../exec/array.ts'
 import { recordCopy } from '../exec/eager.ts'
-import { copyElements } from '../exec/exchange.ts'
+import { lend } from '../exec/exchange.ts'
 import { writeElements } from '../exec/region.ts'
-import { type Device, deviceOf, type Storage } from '../exec/storage.ts'
+import { deviceOf, type Storage } from '../exec/storage.ts'
 import { add, divide, modulo, multiply, subtract } from '../ops/binary.ts'
 import { arrayBundle, arrayBundleAsync } from './html.ts'
 import { readRegion, writeRegion } from './indexing.ts'
@@ -156,7 +156,7 @@ export class NDArray extends DeviceArray {
       return target
     }
     if (target === this.context) return denseCopy(this)
-    return transfer(this.layout.dense && this.layout.offset === 0 ? this : denseCopy(this), target)
+    return transfer(this, target)
   }
 
   /** The array on another device; itself if it is already there. Differentiable. */
@@ -297,9 +297,18 @@ function denseCopy(x: NDArray): NDArray {
   return copy
 }
 
-function transfer(x: NDArray, context: Context): NDArray {
+/** An array on another device. Within one memory nothing is copied until somebody writes. */
+function transfer(given: NDArray, context: Context): NDArray {
   const device = deviceOf(context)
-  if (device.pool === x.storage.device.pool) return between(x, device)
+  const { dense, offset } = given.layout
+  if (device.pool === given.storage.device.pool) {
+    if (dense) return lend(given, device) as NDArray
+    const packed = denseCopy(given)
+    const lent = lend(packed, device) as NDArray
+    free(packed)
+    return lent
+  }
+  const x = dense && offset === 0 ? given : denseCopy(given)
   const bytes = x.size * itemSize(x.dtype)
   const storage = device.allocate(bytes)
   const { address, written } = x.storage
@@ -308,13 +317,6 @@ function transfer(x: NDArray, context: Context): NDArray {
     device.backend.write(storage.address, source.readSync(address, bytes, written))
   else device.backend.writeLater(storage.address, source.read(address, bytes, written))
   return new NDArray(x.aval, storage, x.layout)
-}
-
-/** Copies within one memory. */
-function between(x: NDArray, to: Device): NDArray {
-  const copy = new NDArray(x.aval, to.allocate(x.size * itemSize(x.dtype)), x.layout)
-  copyElements(copy, x)
-  return copy
 }
 
 /** Makes `target` hold the data of `source`, which gives it up. */

@@ -3,7 +3,7 @@
 import { holdsNumber, isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape, sameShape } from '../base/shape.ts'
-import { apply } from '../core/apply.ts'
+import { apply, applyInto } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import type { Aval } from '../core/aval.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
@@ -327,6 +327,11 @@ const addNOp = defineOp({
  */
 export function addN<T extends Tensor>(...args: T[]): T {
   return apply(addNOp, args)
+}
+
+/** Adds arrays to `target`, in place. */
+export function addInto<T extends Tensor>(target: T, others: readonly T[]): void {
+  applyInto(addNOp as unknown as OpDef, [target, ...others], undefined, [target])
 }
 
 /**

@@ -7,6 +7,7 @@ import { attr, type Given, type Schema } from '../core/attrs.ts'
 import { defineOp, OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { filled, reshapeTo, sliceOf } from '../prim/primitive.ts'
+import { addN } from './binary.ts'
 import { type Formula, type FormulaName, formulas, type Statics } from './formula.ts'
 import { precise } from './updateOp.ts'
 
@@ -46,13 +47,16 @@ function runsOf(
 
 const optimizerOps = new Map<string, OpDef>()
 
-/** The operator that updates any number of parameters by one formula and one set of numbers. */
-function optimizerOp(name: FormulaName, halves: boolean): OpDef {
-  const key = halves ? `${name} of halves` : `${name} of many`
+/**
+ * The operator that updates any number of parameters by one formula and one set of numbers; each has so many gradients,
+ * which are added up.
+ */
+function optimizerOp(name: FormulaName, halves: boolean, gradients: number): OpDef {
+  const key = `${name} of ${halves ? 'halves' : 'many'}${gradients > 1 ? ` by ${gradients}` : ''}`
   let op = optimizerOps.get(key)
   if (op === undefined) {
     const f: Formula = halves ? precise(formulas[name]) : formulas[name]
-    const arity = f.arrays.length
+    const arity = f.arrays.length + gradients - 1
     op = new OpDef({
       name: key,
       inputs: ['...data'],
@@ -60,7 +64,11 @@ function optimizerOp(name: FormulaName, halves: boolean): OpDef {
       ...(name === 'sgld' ? { traits: { random: true } } : {}),
       body: (arrays, values, numbers) => {
         const runs = runsOf(name, arrays, arrays.length / arity, arity)
-        return each(name, f, runs, () => numbers, values)
+        const summed = runs.map(([weight, ...after]) => {
+          const grad = addN(...after.slice(0, gradients))
+          return [weight!, grad, ...after.slice(gradients)]
+        })
+        return each(name, f, summed, () => numbers, values)
       },
     }) as unknown as OpDef
     optimizerOps.set(key, op)
@@ -68,9 +76,13 @@ function optimizerOp(name: FormulaName, halves: boolean): OpDef {
   return op
 }
 
+/** The gradient of a parameter, or several whose sum it is. */
+export type Gradient<T extends Tensor> = T | readonly T[]
+
 /**
  * Updates many parameters in place in one call: parameter i is `weights[i]` with `states[i]`.
  *
+ * All have one gradient each, or equally many each, which are added up on the way.
  * All share one set of numbers; changing them compiles nothing anew. Where there is a state more than the formula has, it is
  * the float32 copy of a half-precision weight, by which the weight is updated; all parameters must be of one kind.
  * Parameters of a formula that draws random numbers must come one at a time.
@@ -78,13 +90,15 @@ function optimizerOp(name: FormulaName, halves: boolean): OpDef {
 export function multiUpdate<T extends Tensor>(
   name: FormulaName,
   weights: readonly T[],
-  grads: readonly T[],
+  grads: readonly Gradient<T>[],
   states: readonly (readonly T[])[],
   attrs: { readonly [name: string]: unknown },
 ): void {
   const halves = states.length > 0 && hasCopy(name, states[0]!.length)
-  const inputs = weights.flatMap((weight, i) => [weight, grads[i]!, ...states[i]!])
-  applyInto(optimizerOp(name, halves), inputs, attrs, [...weights, ...states.flat()])
+  const sums = grads.map((g): readonly T[] => (Array.isArray(g) ? g : [g as T]))
+  const inputs = weights.flatMap((weight, i) => [weight, ...sums[i]!, ...states[i]!])
+  const op = optimizerOp(name, halves, sums[0]?.length ?? 1)
+  applyInto(op, inputs, attrs, [...weights, ...states.flat()])
 }
 
 /** Whether so many states of a formula end in a float32 copy of the weight. */

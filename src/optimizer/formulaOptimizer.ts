@@ -2,7 +2,7 @@
 
 import type { NDArray } from '../ndarray/ndarray.ts'
 import type { FormulaName } from '../ops/formula.ts'
-import { hasCopy, multiUpdate } from '../ops/multiUpdate.ts'
+import { type Gradient, hasCopy, multiUpdate } from '../ops/multiUpdate.ts'
 import { Optimizer, type OptimizerState } from './optimizer.ts'
 
 /** What one update of a parameter computes. Parameters with equal steps are updated in one call. */
@@ -34,10 +34,11 @@ export abstract class FormulaOptimizer extends Optimizer {
     this.updateAll([index], [weight], [grad], [state])
   }
 
+  /** As of any optimizer; a gradient may also be given as a list, whose arrays are added up on the way. */
   override updateAll(
     indices: readonly number[],
     weights: readonly NDArray[],
-    grads: readonly NDArray[],
+    grads: readonly Gradient<NDArray>[],
     states: readonly OptimizerState[],
   ): void {
     this.updateCount(indices)
@@ -45,7 +46,9 @@ export abstract class FormulaOptimizer extends Optimizer {
     indices.forEach((index, i) => {
       const step = this.step(index)
       const copy = hasCopy(step.formula, states[i]!.length)
-      const key = `${step.formula} ${copy} ${Object.values(step.attrs).join()}`
+      const grad = grads[i]!
+      const count = Array.isArray(grad) ? grad.length : 1
+      const key = `${step.formula} ${copy} ${count} ${Object.values(step.attrs).join()}`
       const group = groups.get(key)
       if (group === undefined) groups.set(key, { ...step, members: [i] })
       else group.members.push(i)

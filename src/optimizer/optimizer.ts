@@ -82,6 +82,8 @@ export class Optimizer {
   readonly beginNumUpdate: number
   #counts = new Map<number, number>()
   readonly #countsByDevice = new Map([[0, this.#counts]])
+  /** What a device counts on from that had no part in the run whose numbers were restored. */
+  #resumed: ReadonlyMap<number, number> = new Map()
   #params: OptimizerOptions['paramDict'] = {}
   readonly #names: { readonly [index: number]: string }
   #lrMult: Multiplier = {}
@@ -191,6 +193,7 @@ export class Optimizer {
       for (const [index, count] of map) own.set(index, count)
       this.#countsByDevice.set(device, own)
     }
+    this.#resumed = new Map(devices[0]?.[1])
   }
 
   #multiplier(multipliers: Multiplier, index: number): number {
@@ -199,7 +202,7 @@ export class Optimizer {
 
   /** Tells which device's copies are updated next: each has counts of its own. */
   setCurrentDevice(device: number): void {
-    this.#counts = this.#countsByDevice.get(device) ?? new Map()
+    this.#counts = this.#countsByDevice.get(device) ?? new Map(this.#resumed)
     this.#countsByDevice.set(device, this.#counts)
   }
 

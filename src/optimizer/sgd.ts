@@ -1,6 +1,7 @@
 /** Gradient descent: plain, with momentum, by signs, with noise, with delay compensation. */
 
 import type { NDArray } from '../ndarray/ndarray.ts'
+import type { Gradient } from '../ops/multiUpdate.ts'
 import { FormulaOptimizer, type Step } from './formulaOptimizer.ts'
 import { type OptimizerOptions, type OptimizerState, register } from './optimizer.ts'
 import { zerosAs } from './state.ts'
@@ -121,7 +122,7 @@ export class SGLD extends FormulaOptimizer {
   override updateAll(
     indices: readonly number[],
     weights: readonly NDArray[],
-    grads: readonly NDArray[],
+    grads: readonly Gradient<NDArray>[],
     states: readonly OptimizerState[],
   ): void {
     indices.forEach((index, i) => {

@@ -5,6 +5,8 @@ import { fail } from '../base/error.ts'
 import { frame, withFrame } from '../core/frame.ts'
 import { array } from '../ndarray/creation.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
+import { addN } from '../ops/binary.ts'
+import type { Gradient } from '../ops/multiUpdate.ts'
 import { FormulaOptimizer } from './formulaOptimizer.ts'
 import type { Optimizer, OptimizerState } from './optimizer.ts'
 
@@ -31,23 +33,30 @@ export class Updater {
     this.updateAll([index], [grad], [weight])
   }
 
-  /** Updates many parameters in place, in as few calls as the optimizer can. */
+  /**
+   * Updates many parameters in place, in as few calls as the optimizer can. A gradient may be a list, whose arrays, on
+   * the device of the weight, are added up.
+   */
   updateAll(
     indices: readonly number[],
-    grads: readonly NDArray[],
+    given: readonly Gradient<NDArray>[],
     weights: readonly NDArray[],
   ): void {
     if (frame.recording)
-      return withFrame({ recording: false }, () => this.updateAll(indices, grads, weights))
-    if (!this.optimizer.multiPrecision) return this.#apply(indices, grads, weights)
-    const full = weights.map((weight, i) => this.#masterOf(indices[i]!, weight))
+      return withFrame({ recording: false }, () => this.updateAll(indices, given, weights))
+    const { multiPrecision } = this.optimizer
+    const full = multiPrecision
+      ? weights.map((weight, i) => this.#masterOf(indices[i]!, weight))
+      : weights
     if (this.optimizer instanceof FormulaOptimizer) {
       const states = indices.map((index, i) => {
         const own = this.#stateOf(index, full[i]!)
         return full[i] === weights[i] ? own : [...own, full[i]!]
       })
-      return this.optimizer.updateAll(indices, weights, grads, states)
+      return this.optimizer.updateAll(indices, weights, given, states)
     }
+    const grads = given.map((g) => (Array.isArray(g) ? addN(...(g as NDArray[])) : (g as NDArray)))
+    if (!multiPrecision) return this.#apply(indices, grads, weights)
     // An optimizer of one's own works on the float32 copies as on any weights.
     const exact = grads.map((grad, i) => (full[i] === weights[i] ? grad : grad.astype('float32')))
     this.#apply(indices, exact, full)
@@ -94,6 +103,12 @@ export class Updater {
       if (which === 'master') this.masters.set(index, here)
       else this.states.set(index, [...(this.states.get(index) ?? []), here])
     }
+  }
+
+  /** Goes on with the states of another updater of the same device. */
+  takeOver(other: Updater): void {
+    for (const [index, state] of other.states) this.states.set(index, state)
+    for (const [index, master] of other.masters) this.masters.set(index, master)
   }
 
   #apply(indices: readonly number[], grads: readonly NDArray[], weights: readonly NDArray[]): void {

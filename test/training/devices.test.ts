@@ -3,7 +3,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { autograd, type Context, cpu, gluon, init, type NDArray, nd, random } from 'mxnet-ts'
+import {
+  autograd,
+  type Context,
+  cpu,
+  gluon,
+  init,
+  lrScheduler,
+  type NDArray,
+  nd,
+  random,
+} from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 
 const { nn, Trainer, utils } = gluon
@@ -119,6 +129,171 @@ describe('Trainer', () => {
     expect(net.weight.listGrad().map((g) => g.asArraySync())).toEqual([[[2, 2]], [[2, 2]]])
     trainer.update(2)
     expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([[[0, 0]], [[0, 0]]])
+  })
+
+  it('leaves the update to the store where there are several contexts', () => {
+    const net = layer(two)
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 })
+    backward(net, nd.ones([1, 2]))
+    trainer.step(2)
+    expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([[[0, 0]], [[0, 0]]])
+    // Gradients have gone to the store and have not come back.
+    expect(net.weight.listGrad().map((g) => g.asArraySync())).toEqual([[[1, 1]], [[1, 1]]])
+    expect(trainer.kvstore!.updater).not.toBe(null)
+    expect(() => trainer.allreduceGrads()).toThrow(/updateOnKvstore/)
+    const own = layer()
+    const alone = new Trainer(own.collectParams(), 'sgd')
+    expect(alone.kvstore).toBe(null)
+    alone.allreduceGrads()
+  })
+
+  it('leaves it to the contexts where a local store would be large', () => {
+    const wide = new nn.Dense(2 ** 12 + 1, { inUnits: 2 ** 12, useBias: false })
+    wide.initialize({ init: 'zeros', ctx: two })
+    for (const kvstore of ['local', 'device']) {
+      const trainer = new Trainer(wide.collectParams(), 'sgd', null, { kvstore })
+      trainer.step(1, { ignoreStaleGrad: true })
+      expect(trainer.kvstore!.updater === null).toBe(kvstore === 'local')
+    }
+  })
+
+  it.each([{}, { updateOnKvstore: false }])(
+    'takes a context without work for one of zeros %o',
+    (options) => {
+      const net = layer(two)
+      const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 0.25 }, options)
+      const firstOnly = (): void => autograd.record(() => net(nd.array([[1, 2]]))).backward()
+      backward(net, nd.ones([1, 2]))
+      trainer.step(1)
+      firstOnly()
+      expect(() => trainer.step(1)).toThrow(/dense\d+_weight on cpu\(1\) has not been written/)
+      // The failed step has taken nothing away.
+      trainer.step(1, { ignoreStaleGrad: true })
+      const after = [[1 - 0.5 - 0.25, 1 - 0.5 - 0.5]]
+      expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([after, after])
+      trainer.step(1, { ignoreStaleGrad: true })
+      firstOnly()
+      trainer.step(1, { ignoreStaleGrad: true })
+      const last = [[after[0]![0]! - 0.25, after[0]![1]! - 0.5]]
+      expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([last, last])
+    },
+  )
+
+  it('passes over parameters without gradients, until they have some', () => {
+    const net = new nn.Dense(1, { inUnits: 2 })
+    net.initialize({ init: 'ones', ctx: two })
+    net.weight.gradReq = 'null'
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 })
+    backward(net, nd.ones([1, 2]))
+    trainer.step(2)
+    const now = () => [net.weight, net.bias!].map((p) => p.listData().map((w) => w.asArraySync()))
+    expect(now()).toEqual([
+      [[[1, 1]], [[1, 1]]],
+      [[-1], [-1]],
+    ])
+    expect(() => net.weight.listGrad()).toThrow(/gradReq is 'null'/)
+    net.weight.gradReq = 'write'
+    backward(net, nd.ones([1, 2]))
+    trainer.step(2)
+    expect(now()).toEqual([
+      [[[0, 0]], [[0, 0]]],
+      [[-2], [-2]],
+    ])
+  })
+
+  it('adds up the gradients of several batches where gradReq says so', () => {
+    const net = layer(two)
+    net.weight.gradReq = 'add'
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 })
+    for (let round = 1; round <= 2; round++) {
+      backward(net, nd.array([[1, 2]]))
+      backward(net, nd.array([[3, 4]]))
+      trainer.step(4)
+      net.weight.zeroGrad()
+      const weight = [[1 - 2 * round, 1 - 3 * round]]
+      expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([weight, weight])
+    }
+  })
+
+  it('keeps what compression leaves over, on each context for itself', () => {
+    const net = layer(two)
+    const compressionParams = { type: '2bit' as const, threshold: 0.5 }
+    const trainer = new Trainer(
+      net.collectParams(),
+      'sgd',
+      { learningRate: 1 },
+      { compressionParams },
+    )
+    const step = (first: number[], second: number[]): unknown => {
+      ;[first, second].forEach((x, i) => {
+        autograd.record(() => net(nd.array([x], { ctx: two[i]! }))).backward()
+      })
+      trainer.step(1)
+      const [a, b] = net.weight.listData().map((w) => w.asArraySync())
+      expect(a).toEqual(b)
+      return a
+    }
+    expect(step([0.25, 0.75], [0.25, 0.25])).toEqual([[1, 0.5]])
+    // Left over: 0.25 and 0.25 on the first, 0.25 and 0.25 on the second.
+    expect(step([0.25, 0], [0, 0.25])).toEqual([[0.5, 0]])
+    expect(step([0, 0.25], [0.25, 0])).toEqual([[0, -0.5]])
+  })
+
+  it('follows learning rates as they change, for all contexts', () => {
+    const net = layer(two)
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 })
+    const weights = (rate: number): unknown => {
+      trainer.setLearningRate(rate)
+      backward(net, nd.ones([1, 2]))
+      trainer.step(2)
+      return net.weight.listData().map((w) => w.asArraySync())
+    }
+    expect(weights(0.5)).toEqual([[[0.5, 0.5]], [[0.5, 0.5]]])
+    expect(weights(0.25)).toEqual([[[0.25, 0.25]], [[0.25, 0.25]]])
+    const lrSchedule = new lrScheduler.FactorScheduler(1, { factor: 0.5, baseLr: 1 })
+    const scheduled = layer(two)
+    const by = new Trainer(scheduled.collectParams(), 'sgd', { lrScheduler: lrSchedule })
+    expect(() => by.setLearningRate(1)).toThrow(/scheduler/)
+  })
+
+  it('goes on where a trainer on other contexts left off', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trainer-'))
+    const file = join(folder, 'net.states')
+    const go = (net: gluon.nn.Dense, trainer: gluon.Trainer): number[] => {
+      const ctx = net.weight.listCtx()
+      const parts = utils.splitAndLoad(
+        nd.array([
+          [1, 2],
+          [3, -4],
+        ]),
+        ctx,
+      )
+      const each = autograd.record(() => parts.map((part) => nd.square(net(part))))
+      for (const l of each) l.backward()
+      trainer.step(2)
+      return (net.weight.listData().at(-1)!.asArraySync() as number[][])[0]!
+    }
+    for (const [before, after] of [
+      [[cpu(0)], two],
+      [two, [cpu(0)]],
+    ] as const) {
+      for (const updateOnKvstore of [null, false]) {
+        const nets = [before, before, after].map((ctx) => layer([...ctx]))
+        const [gone, , resumed] = nets.map(
+          (net) =>
+            new Trainer(net.collectParams(), 'adam', { learningRate: 0.1 }, { updateOnKvstore }),
+        )
+        for (let i = 0; i < 3; i++) go(nets[0]!, gone!)
+        await gone!.saveStates(file)
+        nets[2]!.weight.setData(nets[0]!.weight.data(cpu(0)))
+        await resumed!.loadStates(file)
+        for (let i = 0; i < 3; i++) {
+          const want = go(nets[0]!, gone!)
+          go(nets[2]!, resumed!).forEach((v, k) => expect(v).toBeCloseTo(want[k]!, 5))
+        }
+      }
+    }
+    rmSync(folder, { recursive: true })
   })
 
   it.each([{}, { updateOnKvstore: true }])(

@@ -341,7 +341,7 @@ export class ThreadPool {
   /** Orders a stream's further work behind what another one has been given up to a mark. */
   #waitFor(stream: Stream, other: number, mark: number): void {
     const first = this.#streams[other]!
-    if (stream === first || first.idle || first.has(mark)) return
+    if (stream === first || first.idle || first.has(mark) || stream.follows(other, mark)) return
     this.#publish(stream, [work.wait, 6, 0, other, mark, 0])
   }
 

@@ -27,6 +27,8 @@ export const field = {
   asleep: 19,
   /** The ticket of the first work that failed, or 0; its message lies in the thread's text. */
   failed: 20,
+  /** The stream that the thread waits for, plus 1; 0 while it waits for none. */
+  awaited: 21,
   /** Cut work: epoch · 256 + next part; part 255: none is open. */
   part: 32,
   /** Ring word at which the cut work lies. */

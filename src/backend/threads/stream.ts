@@ -24,6 +24,8 @@ export class Stream {
   readonly #number: number
   readonly #base: number
   readonly #origins = new Array<(() => Origin) | undefined>(notes)
+  /** By stream: the ticket behind which all further work here is ordered already. */
+  readonly #followed: number[] = []
   #head = 0
 
   constructor(board: Board, number: number) {
@@ -51,6 +53,14 @@ export class Stream {
   get idle(): boolean {
     if (this.busy && this.done === this.submitted) this.busy = false
     return !this.busy
+  }
+
+  /** Whether further work waits for a ticket of another stream by what was said before; from now on it does. */
+  follows(other: number, ticket: number): boolean {
+    const before = this.#followed[other]
+    if (before !== undefined && reached(before, ticket)) return true
+    this.#followed[other] = ticket
+    return false
   }
 
   /** Whether everything up to a ticket is done. */

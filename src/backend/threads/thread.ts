@@ -145,13 +145,30 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
     }
   }
 
+  /** Listens for the bell for a while, then sleeps until it rings. */
+  function rest(bell: number): void {
+    for (let turn = 0; turn < patience; turn++)
+      if (Atomics.load(control, own + field.bell) !== bell) return
+    Atomics.store(control, own + field.asleep, 1)
+    Atomics.wait(control, own + field.bell, bell)
+    Atomics.store(control, own + field.asleep, 0)
+  }
+
+  /** Waits until a stream has reached a ticket, and takes parts of cut work meanwhile. */
   function waitFor(stream: number, ticket: number): void {
-    const at = stream * threadWords + field.done
+    Atomics.store(control, own + field.awaited, stream + 1)
     for (;;) {
-      const done = Atomics.load(control, at)
-      if (reached(done, ticket)) return
-      Atomics.wait(control, at, done, 10)
+      const bell = Atomics.load(control, own + field.bell)
+      if (reached(Atomics.load(control, stream * threadWords + field.done), ticket)) break
+      if (!help()) rest(bell)
     }
+    Atomics.store(control, own + field.awaited, 0)
+  }
+
+  /** Rings for the threads that wait for this one's stream. */
+  function tell(): void {
+    for (let other = 0; other < threads; other++)
+      if (Atomics.load(control, other * threadWords + field.awaited) === thread + 1) wake(other)
   }
 
   /** Does the next work of the own stream, if there is any. */
@@ -176,7 +193,10 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
     // What failed names the ticket before the ticket counts as done.
     if (kind !== work.skip) Atomics.store(control, own + field.done, ticket)
     Atomics.store(control, own + field.tail, (tail + ring[at + 1]!) | 0)
-    if (kind !== work.skip) Atomics.notify(control, own + field.done)
+    if (kind !== work.skip) {
+      Atomics.notify(control, own + field.done)
+      tell()
+    }
     return true
   }
 
@@ -190,13 +210,7 @@ export function runThread(start: ThreadStart, prepare: Prepare): void {
   Atomics.notify(control, own + field.state)
   while (Atomics.load(shared, pool.stop) === 0) {
     const bell = Atomics.load(control, own + field.bell)
-    if (next() || help()) continue
-    let turn = 0
-    while (turn < patience && Atomics.load(control, own + field.bell) === bell) turn++
-    if (turn < patience) continue
-    Atomics.store(control, own + field.asleep, 1)
-    Atomics.wait(control, own + field.bell, bell)
-    Atomics.store(control, own + field.asleep, 0)
+    if (!next() && !help()) rest(bell)
   }
   Atomics.store(control, own + field.state, 2)
 }
