@@ -108,6 +108,7 @@ void finish(void* data) {
   bridge.limit = 0;
   freeMatmuls(bridge);
   freeConvs(bridge);
+  freePools(bridge);
   if (bridge.stream != nullptr) dnnl_stream_destroy(bridge.stream);
   if (bridge.engine != nullptr) dnnl_engine_destroy(bridge.engine);
   bridge.stream = nullptr;
@@ -142,6 +143,8 @@ NAPI_MODULE_INIT() {
       {"drain", drain},               {"copy", copy},
       {"fill", fill},                 {"convCreate", convCreate},
       {"convRun", convRun},           {"convFree", convFree},
+      {"poolCreate", poolCreate},     {"poolRun", poolRun},
+      {"poolFree", poolFree},
   };
   for (const auto& [name, call] : functions) {
     napi_value value;

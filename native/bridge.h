@@ -19,6 +19,7 @@
 
 struct Matmul;
 struct Conv;
+struct Pool;
 
 /// Prepared things by handle; the numbers of freed ones are used again.
 template <typename T>
@@ -67,6 +68,7 @@ struct Bridge {
   dnnl_stream_t stream = nullptr;
   Handles<Matmul> matmuls;
   Handles<Conv> convs;
+  Handles<Pool> pools;
   char* scratch = nullptr;  // what convolutions reorder into; every call may write over it
   int64_t scratchBytes = 0;
 
@@ -164,6 +166,12 @@ napi_value convCreate(napi_env env, napi_callback_info info);
 napi_value convRun(napi_env env, napi_callback_info info);
 napi_value convFree(napi_env env, napi_callback_info info);
 void freeConvs(Bridge& bridge);
+
+// pool.cpp
+napi_value poolCreate(napi_env env, napi_callback_info info);
+napi_value poolRun(napi_env env, napi_callback_info info);
+napi_value poolFree(napi_env env, napi_callback_info info);
+void freePools(Bridge& bridge);
 
 // softmax.cpp
 napi_value softmaxRun(napi_env env, napi_callback_info info);

@@ -257,6 +257,23 @@ describe.skipIf(reason !== undefined)(`native bridge${reason ? ` (${reason})` : 
     }
   })
 
+  test('pooling refuses sizes that are none, bad handles, and arrays outside of the memory', () => {
+    const bridge = load()
+    const axis = [8, 2, 4, 2, 1, 0]
+    const strides = [512, 64, 8, 128, 32, 8, 512, 64, 8]
+    const spec = (mode: number, ...sizes: number[]) =>
+      Float64Array.of(mode, ...sizes, ...axis, ...axis, ...strides)
+    for (const bad of [spec(2, 1, 8), spec(0, 0, 8), spec(1, 1, 0.5), spec(1, -1, 8)])
+      expect(bridge.poolCreate(bad)).toBe(-1)
+    expect(() => bridge.poolCreate(Float64Array.of(1, 2))).toThrow('[poolCreate]')
+    const handle = bridge.poolCreate(spec(1, 1, 8))
+    expect(() => bridge.poolRun(handle + 1, 0, 4096, 8192)).toThrow('is no handle')
+    const end = maxPages * 65536
+    expect(() => bridge.poolRun(handle, 0, 4096, end - 4)).toThrow('leave the attached memory')
+    bridge.poolFree(handle)
+    expect(() => bridge.poolFree(handle)).toThrow('is no handle')
+  })
+
   test('refuses with -1 what oneDNN should not run', () => {
     const bridge = load()
     const base = { m: 4, n: 4, k: 4 }

@@ -1,4 +1,4 @@
-/** The native CPU backend: WebAssembly kernels, with products and convolutions claimed by oneDNN on the same memory. */
+/** The native CPU backend: WebAssembly kernels, with products, convolutions and pooling claimed by oneDNN on the same memory. */
 
 import { Cache } from '../../base/cache.ts'
 import { type Expr, isConst } from '../../prim/expr.ts'
@@ -7,6 +7,7 @@ import type { SequenceKernel } from '../../prim/sequence.ts'
 import type { Backend, Code, Compiled, Reaper } from '../backend.ts'
 import { maxBytes, type NativeBridge } from './bridge.ts'
 import { claimConv } from './conv.ts'
+import { claimPool } from './pool.ts'
 import { matchSoftmax } from './softmax.ts'
 
 export type { NativeBridge }
@@ -85,6 +86,7 @@ export function createOneDnnBackend(
   bridge.attach(new Uint8Array(wasm.wasmMemory.buffer), maxBytes)
   const cache = new Cache<string, Compiled>(cacheLimit)
   const convs = new FinalizationRegistry<number>((handle) => bridge.convFree(handle))
+  const pools = new FinalizationRegistry<number>((handle) => bridge.poolFree(handle))
   const handles = new FinalizationRegistry<number>((handle) => bridge.matmulFree(handle))
 
   function claim(kernel: ContractKernel): Compiled | null {
@@ -161,6 +163,10 @@ export function createOneDnnBackend(
         return cache.get(kernelKey(kernel), () => claim(kernel) ?? wasm.compile(kernel))
       if (kernel.kind === 'conv') {
         const make = () => claimConv(kernel, wasm, bridge, convs) ?? wasm.compile(kernel)
+        return cache.get(kernelKey(kernel), make)
+      }
+      if (kernel.kind === 'pool') {
+        const make = () => claimPool(kernel, bridge, pools) ?? wasm.compile(kernel)
         return cache.get(kernelKey(kernel), make)
       }
       if (kernel.kind === 'sequence')

@@ -54,6 +54,23 @@ export interface ConvField {
   readonly length: 44
 }
 
+/** The places of the numbers in the description of max pooling over two axes, channels last; strides are in elements. */
+export interface PoolField {
+  /** 0: the largest elements (x, y); 1: y is added where they stand, all else is zero (x, y, result). */
+  readonly mode: 0
+  readonly batch: 1
+  readonly channels: 2
+  /** Six numbers for each of two axes: sizes of x, window and y, stride, dilate (1 is dense), pad before. */
+  readonly perAxis: 3
+  /** Strides along (batch, two axes) of x. */
+  readonly x: 15
+  /** Strides along (batch, two axes) of y. */
+  readonly y: 18
+  /** Strides along (batch, two axes) of the result of mode 1, which has the shape of x. */
+  readonly result: 21
+  readonly length: 24
+}
+
 export interface NativeBridge {
   /** The bridge's own version, oneDNN's, and the instruction set oneDNN uses here, such as 'avx512_core'. */
   versions(): { bridge: 1; onednn: string; isa: string }
@@ -103,6 +120,15 @@ export interface NativeBridge {
 
   /** Gives a handle back; its number will be used again. */
   convFree(handle: number): void
+
+  /** Prepares max pooling, or its gradient, described by `PoolField`. Returns a handle, or -1 for sizes that are none. */
+  poolCreate(spec: Float64Array): number
+
+  /** Runs prepared pooling on this thread; `result` is read in mode 1 only. The arrays must not overlap. */
+  poolRun(handle: number, x: number, y: number, result: number): number
+
+  /** Gives a handle back; its number will be used again. */
+  poolFree(handle: number): void
 
   /** Softmax of dense float32 rows on this thread; `to` may be `from`. Throws as `matmulRun` does. */
   softmaxRun(from: number, to: number, rows: number, columns: number): number

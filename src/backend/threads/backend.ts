@@ -155,6 +155,7 @@ export class ThreadPool {
     const backend: Backend = {
       name: inner.name,
       canBlock: true,
+      channelsLast: inner.channelsLast ?? false,
       alloc: (bytes) => this.#alloc(bytes),
       free: (address) => this.#free(address),
       write: (address, source) => {

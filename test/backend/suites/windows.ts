@@ -186,6 +186,9 @@ const pools: readonly PoolSizes[] = [
     dilate: [1, 1],
     pad: [0, 0],
   },
+  { lines: [2, 37], ...window([9, 10], [3, 2], { stride: [2, 1], dilate: [1, 2], pad: [1] }) },
+  { lines: [3, 20], ...window([40], [3], { stride: [2], pad: [1] }) },
+  { lines: [2, 17], ...window([7, 6], [2, 2], { stride: [3], pad: [2] }) },
   { lines: [], ...window([8], [2], { dilate: [3] }) },
   { lines: [0, 2], ...window([4], [2]) },
 ]
@@ -226,6 +229,33 @@ export function poolSuite(rig: Rig): void {
       })
     }
   }
+  test('pool where windows hold NaN and infinities', async () => {
+    const s: PoolSizes = { lines: [2, 20], ...window([8, 8], [2, 2], { stride: [2] }) }
+    for (const mode of ['max', 'spread'] as const) {
+      const fit = (i: number) => {
+        const shape = poolOperandShape({ mode, sizes: s } as PoolKernel, i)
+        return fitOperand('float32', shape, channelsLast(shape, 2))
+      }
+      const [x, v, out] = [fit(0), fit(1), fit(-1)]
+      const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+      const values = randoms(x.size, 8).map((u, i) => (u < 0.3 ? odd[i % 3]! : u))
+      const spread = mode === 'spread'
+      const kernel: PoolKernel = {
+        kind: 'pool',
+        dtype: 'float32',
+        mode,
+        sizes: s,
+        inputs: spread ? [x.operand, v.operand] : [x.operand],
+        output: out.operand,
+      }
+      const blocks = [
+        data('float32', values),
+        ...(spread ? [smallValues('float32', v.size)] : []),
+        untouched('float32', out.size),
+      ]
+      await rig.compare(kernel, blocks, { tolerance: 'value' })
+    }
+  })
   test('pool takes the first of equal elements', async () => {
     const s: PoolSizes = { lines: [1, 1], ...window([6], [3], { stride: [3] }) }
     for (const mode of ['pick', 'spread'] as const) {

@@ -47,6 +47,14 @@ describe('work', () => {
     pool.stop()
   })
 
+  it('is laid out as the backend underneath wants it', () => {
+    for (const channelsLast of [true, false]) {
+      const { pool } = makePool(false, { wrap: (inner) => ({ ...inner, channelsLast }) })
+      expect(pool.stream(0).channelsLast).toBe(channelsLast)
+      pool.stop()
+    }
+  })
+
   it('of a chain runs in order, whatever is read or written meanwhile', async () => {
     const { pool, a } = await pair()
     const compiled = a.compile(kernel)
