@@ -232,11 +232,11 @@ export function poolSuite(rig: Rig): void {
   test('pool where windows hold NaN and infinities', async () => {
     const s: PoolSizes = { lines: [2, 20], ...window([8, 8], [2, 2], { stride: [2] }) }
     for (const mode of ['max', 'spread'] as const) {
-      const fit = (i: number) => {
+      const fitted = (i: number) => {
         const shape = poolOperandShape({ mode, sizes: s } as PoolKernel, i)
         return fitOperand('float32', shape, channelsLast(shape, 2))
       }
-      const [x, v, out] = [fit(0), fit(1), fit(-1)]
+      const [x, v, out] = [fitted(0), fitted(1), fitted(-1)]
       const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
       const values = randoms(x.size, 8).map((u, i) => (u < 0.3 ? odd[i % 3]! : u))
       const spread = mode === 'spread'
