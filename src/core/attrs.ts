@@ -243,7 +243,7 @@ function intsOrNull<D extends readonly (number | null)[] | undefined = undefined
         .split(',')
         .map((p) => p.trim())
         .filter((p) => p !== '')
-      return normalize(parts.map((p) => (p === 'None' ? null : Number(p))))
+      return normalize(parts.map((p) => (p === 'None' ? null : Number(p.replace(/L$/, '')))))
     },
     format: (v) =>
       `(${v.map((x) => (x === null ? 'None' : x)).join(', ')}${v.length === 1 ? ',' : ''})`,

@@ -216,13 +216,18 @@ export function where<T extends Tensor>(condition: T, x: T, y: T): T {
   return apply(whereOp, [condition, x, y])
 }
 
+const embeddingAttrs = {
+  inputDim: attr.int(undefined, { above: 0 }),
+  outputDim: attr.int(undefined, { above: 0 }),
+  // Files say the dtype of the weight; gradients are dense here.
+  dtype: attr.dtype('float32'),
+  sparseGrad: attr.bool(false),
+}
+
 const embeddingOp = defineOp({
   name: 'Embedding',
   inputs: ['data', 'weight'],
-  attrs: {
-    inputDim: attr.int(undefined, { above: 0 }),
-    outputDim: attr.int(undefined, { above: 0 }),
-  },
+  attrs: embeddingAttrs,
   body: ([i, w], { inputDim, outputDim }) => {
     if (!sameShape(w!.shape, [inputDim, outputDim])) {
       fail(
@@ -238,7 +243,8 @@ const embeddingOp = defineOp({
 /**
  * Rows of a table at the given indices; indices outside clip.
  *
- * `(I…), (inputDim, outputDim) -> (I…, outputDim)`; the dtype of the weight.
+ * `(I…), (inputDim, outputDim) -> (I…, outputDim)`; the dtype of the weight. `dtype` and `sparseGrad` are MXNet's, for
+ * its files: nothing depends on them here.
  * @throws MXNetError when the weight does not have the stated shape.
  * @example
  * nd.embedding(nd.array([1, 0]), nd.zeros([4, 3]), { inputDim: 4, outputDim: 3 }).shape // => [2, 3]
@@ -247,7 +253,7 @@ const embeddingOp = defineOp({
 export function embedding<T extends Tensor>(
   data: T,
   weight: T,
-  attrs: { readonly inputDim: number; readonly outputDim: number },
+  attrs: Given<typeof embeddingAttrs>,
 ): T {
   return apply(embeddingOp, [data, weight], attrs)
 }

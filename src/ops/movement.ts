@@ -4,7 +4,7 @@ import { fail } from '../base/error.ts'
 import { checkAxes, checkAxis, checkShape, formatShape, type Shape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
-import { defineOp } from '../core/op.ts'
+import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { broadcastTo as broadcastView, permuteAxes, reshapeTo } from '../prim/primitive.ts'
 
@@ -85,9 +85,18 @@ const reshapeOp = defineOp({
   name: 'Reshape',
   aliases: ['reshape'],
   inputs: ['data'],
-  attrs: { shape: attr.ints(), reverse: attr.bool(false) },
-  body: ([x], { shape, reverse }) =>
-    reshapeTo(x!, resolveReshape('reshape', x!.shape, shape, reverse)),
+  attrs: {
+    shape: attr.ints([]),
+    reverse: attr.bool(false),
+    // What files of the first versions have in place of shape.
+    targetShape: attr.ints([]),
+    keepHighest: attr.bool(false),
+  },
+  body: ([x], { shape, reverse, targetShape, keepHighest }) => {
+    const old = shape.length === 0 && targetShape.length > 0
+    const codes = old ? targetShape.map((d, i) => (i === 0 && keepHighest ? 0 : d || -1)) : shape
+    return reshapeTo(x!, resolveReshape('reshape', x!.shape, codes, reverse))
+  },
 })
 
 /**
@@ -105,10 +114,7 @@ export function reshape<T extends Tensor>(
   shape: Shape | number,
   options?: { readonly reverse?: boolean },
 ): T {
-  return apply(reshapeOp, [data], {
-    shape: typeof shape === 'number' ? [shape] : shape,
-    ...options,
-  })
+  return apply<T>(reshapeOp as unknown as OpDef, [data], { shape, ...options })
 }
 
 /** A range of axes as MXNet's reshape_like gives it: begin and end, negative ones from the back, null for all. */

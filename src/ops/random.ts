@@ -158,6 +158,7 @@ const dropoutOp = defineOp({
     p: attr.float(0.5, { min: 0, max: 1 }),
     mode: attr.oneOf(['training', 'always'], 'training'),
     axes: attr.ints([]),
+    cudnnOff: attr.bool(false),
     training: attr.bool(false),
   },
   traits: { random: true, trains: true },
@@ -181,7 +182,7 @@ const dropoutOp = defineOp({
  * Elements set to 0 with probability p while training, the others scaled up; the array itself otherwise.
  *
  * `out = x·mask / (1 - p)`; shape `(A…) -> (A…)`; keeps the dtype. `mode: 'always'` drops outside training too;
- * along `axes` one mask is shared.
+ * along `axes` one mask is shared. `cudnnOff` is MXNet's, for its files.
  * @throws MXNetError when p is not from 0 to 1.
  * @example
  * await nd.dropout(nd.ones([3]), { p: 0.5 }).asArray() // => [1, 1, 1] outside training
@@ -193,6 +194,7 @@ export function dropout<T extends Tensor>(
     readonly p?: number
     readonly mode?: 'training' | 'always'
     readonly axes?: readonly number[]
+    readonly cudnnOff?: boolean
   },
 ): T {
   return apply(dropoutOp, [data], attrs)

@@ -320,9 +320,10 @@ export function rnnOf(
     const inputs = [data, null, state, stateCell]
     return runLayers('RNN', inputs, checked(options), dropping(options), weights)
   }
-  const flat = (t: Tensor): Tensor => reshape(t, [-1])
+  const flat = (t: Tensor): Tensor => reshape(t, -1)
   const matrices = weights.flatMap((w) => [w.i2h, w.h2h, ...(w.h2r ? [w.h2r] : [])])
   const biases = weights.flatMap((w) => [w.i2hBias, w.h2hBias])
   const packed = rnnParamConcat(...[...matrices, ...biases].map(flat))
-  return applyAll<Tensor>(rnnOp as never, [data, packed, state, stateCell], options)
+  const all = { ...options, useSequenceLength: false }
+  return applyAll<Tensor>(rnnOp as never, [data, packed, state, stateCell], all)
 }

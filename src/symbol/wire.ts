@@ -1,6 +1,7 @@
 /** Attributes as text: our spelling and values to MXNet's, and back. */
 
 import { fail } from '../base/error.ts'
+import { pythonNumber } from '../core/attrs.ts'
 import type { OpDef } from '../core/op.ts'
 import { isVariadic } from './listing.ts'
 
@@ -39,15 +40,9 @@ const tuning = new Set([
   'infer_range',
   'is_int',
   'num_args',
-  'sparse_grad',
+  'out_dtype',
   'workspace',
 ])
-
-/** The same for one operator. */
-const tuningOf: { readonly [op: string]: readonly string[] } = { Embedding: ['dtype'] }
-
-const isTuning = (op: OpDef, key: string): boolean =>
-  tuning.has(key) || (Object.hasOwn(tuningOf, op.name) && tuningOf[op.name]!.includes(key))
 
 /** Whether an attribute is an annotation rather than the operator's. */
 export const isAnnotation = (key: string): boolean => key.startsWith('__') && key.endsWith('__')
@@ -61,7 +56,10 @@ export function formatAttrs(
   const texts = new Map<string, string>()
   for (const [name, value] of Object.entries(values)) {
     const { normalize, format } = op.schema[name]!
-    texts.set(wireName(name), format(normalize(value)))
+    const normal: unknown = normalize(value)
+    // A number may stand for a tuple of one: Python prints what was given.
+    const single = typeof value === 'number' && Array.isArray(normal)
+    texts.set(wireName(name), single ? pythonNumber(value) : format(normal))
   }
   if (isVariadic(op) && !Object.hasOwn(op.schema, 'numArgs')) texts.set('num_args', String(count))
   return texts
@@ -79,12 +77,14 @@ export function parseAttrs(
     if (isAnnotation(key)) continue
     const name = known.get(key)
     if (name === undefined) {
-      if (isTuning(op, key)) continue
+      if (tuning.has(key)) continue
       const names = [...known.keys()].join(', ')
       fail(where, `${op.name} has no attribute ${key}: it has ${names || 'none'}`)
     }
     const a = op.schema[name]!
     const value = a.parse(text.trim())
+    // What Python left out, C++ reads as its default.
+    if (value === undefined && text.trim() === 'None' && !a.required) continue
     if (value === undefined) fail(where, `${key} of ${op.name} is '${text}': it must be ${a.wants}`)
     values[name] = value
   }

@@ -41,7 +41,12 @@ type Slices = {
 }
 
 export const movementRows: readonly Row[] = [
-  row<{ shape: readonly number[]; reverse?: boolean }>({
+  row<{
+    shape?: readonly number[]
+    reverse?: boolean
+    targetShape?: readonly number[]
+    keepHighest?: boolean
+  }>({
     op: 'Reshape',
     domain: signed,
     cases: [
@@ -49,6 +54,12 @@ export const movementRows: readonly Row[] = [
       { inputs: [[2, 3, 4]], attrs: { shape: [0, -1] }, want: [2, 12] },
       { inputs: [[2, 3, 4]], attrs: { shape: [-3, -4, 2, -1] }, want: [6, 2, 2] },
       { inputs: [[10, 5, 4]], attrs: { shape: [-1, 0], reverse: true }, want: [50, 4] },
+      { inputs: [[2, 3, 4]], attrs: { targetShape: [2, 0] }, want: [2, 12] },
+      {
+        inputs: [[2, 3, 4]],
+        attrs: { targetShape: [0, 6, 2], keepHighest: true },
+        want: [2, 6, 2],
+      },
     ],
     formula: wanted,
     ints,

@@ -175,7 +175,7 @@ export class Dropout extends HybridBlock {
   }
 
   override forward(x: Tensor): Tensor {
-    return this.#rate === 0 ? x : dropout(x, { p: this.#rate, axes: this.#axes })
+    return this.#rate === 0 ? x : dropout(x, { p: this.#rate, axes: this.#axes, cudnnOff: false })
   }
 
   protected override describe(): string {

@@ -30,6 +30,7 @@ export class Embedding extends HybridBlock {
   readonly weight: Parameter
   readonly #sizes: { readonly inputDim: number; readonly outputDim: number }
   readonly #dtype: DType
+  readonly #sparseGrad: boolean
 
   constructor(inputDim: number, outputDim: number, options: EmbeddingOptions = {}) {
     super(
@@ -45,6 +46,7 @@ export class Embedding extends HybridBlock {
         fail('Embedding', `${name} is ${String(size)}: it must be an integer above 0`)
     this.#sizes = { inputDim, outputDim }
     this.#dtype = options.dtype ?? 'float32'
+    this.#sparseGrad = options.sparseGrad ?? false
     this.weight = this.params.get('weight', {
       shape: [inputDim, outputDim],
       dtype: this.#dtype,
@@ -58,7 +60,8 @@ export class Embedding extends HybridBlock {
   }
 
   override forward(x: Tensor): Tensor {
-    return embedding(x, this.weight.data() as Tensor, this.#sizes)
+    const options = { ...this.#sizes, dtype: this.#dtype, sparseGrad: this.#sparseGrad }
+    return embedding(x, this.weight.data() as Tensor, options)
   }
 
   protected override describe(): string {

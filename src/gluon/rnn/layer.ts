@@ -12,6 +12,7 @@ import type { NDArray } from '../../ndarray/ndarray.ts'
 import { zerosOf } from '../../ops/creation.ts'
 import { gatesOf, type Mode } from '../../ops/recurrence.ts'
 import { rnnOf, type Weights } from '../../ops/rnn.ts'
+import { zeros as symbolZeros } from '../../symbol/variable.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 import type { Parameter } from '../parameter.ts'
 
@@ -215,9 +216,11 @@ export abstract class RecurrentLayer extends HybridBlock {
     const info = this.stateInfo(unshaped ? 0 : data.shape[1]!)
     if (given.length > 0 && given.length !== info.length)
       fail(where, `${given.length} states given: ${info.length} are needed`)
-    const begin = (shape: readonly number[]): Tensor =>
-      withFrame({ recording: false }, () => zerosOf(shape, unshaped ? this.#dtype : data.dtype))
-    const states = given.length > 0 ? given : info.map(({ shape }) => begin(shape))
+    const begin = (shape: readonly number[], i: number): Tensor =>
+      unshaped
+        ? symbolZeros(shape, { name: `h0_${i}`, attr: { __layout__: 'LNC' }, dtype: this.#dtype })
+        : withFrame({ recording: false }, () => zerosOf(shape, data.dtype))
+    const states = given.length > 0 ? given : info.map(({ shape }, i) => begin(shape, i))
     const weights = this.#each((name): Weights => {
       const of = (part: string): Tensor => this.#parameter(`${name}_${part}`).data()
       return {
