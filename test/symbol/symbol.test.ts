@@ -138,7 +138,7 @@ describe('attributes', () => {
     })
     expect(sym.transpose(sym.var('x'), [1, 0]).listAttr()).toEqual({ axes: '(1, 0)' })
     expect(sym.sum(sym.var('x'), { axis: 1, keepdims: true }).listAttr()).toEqual({
-      axis: '(1,)',
+      axis: '1',
       keepdims: 'True',
     })
   })
