@@ -139,6 +139,7 @@ NAPI_MODULE_INIT() {
       {"matmulCreate", matmulCreate}, {"matmulRun", matmulRun},
       {"matmulFree", matmulFree},     {"setPendingCounter", setPendingCounter},
       {"softmaxRun", softmaxRun},
+      {"normalizeRun", normalizeRun},
       {"watch", watch},               {"forget", forget},
       {"drain", drain},               {"copy", copy},
       {"fill", fill},                 {"convCreate", convCreate},

@@ -176,6 +176,9 @@ void freePools(Bridge& bridge);
 // softmax.cpp
 napi_value softmaxRun(napi_env env, napi_callback_info info);
 
+// normalize.cpp
+napi_value normalizeRun(napi_env env, napi_callback_info info);
+
 // reaper.cpp
 napi_value setPendingCounter(napi_env env, napi_callback_info info);
 napi_value watch(napi_env env, napi_callback_info info);

@@ -1,18 +1,10 @@
 // Softmax over dense float32 rows, in our own vectors: NaN and infinities come out as they do in separate steps.
 #include <cmath>
-#include <cstring>
 
 #include "bridge.h"
-#include "widest.h"
+#include "vectors.h"
 
 namespace {
-
-constexpr int lanes = 16;
-typedef float Floats __attribute__((vector_size(4 * lanes)));
-typedef int32_t Ints __attribute__((vector_size(4 * lanes)));
-
-INLINE void read(Floats& v, const float* from) { memcpy(&v, from, sizeof v); }
-INLINE void write(float* to, const Floats& v) { memcpy(to, &v, sizeof v); }
 
 /// exp for x <= 0 to below 1 ulp; results below 2^-126 are 0; NaN stays.
 INLINE void expNegative(Floats& x) {
@@ -94,14 +86,13 @@ napi_value softmaxRun(napi_env env, napi_callback_info info) {
   Args<4> args(env, info);
   const Bridge& bridge = *args.bridge;
   const double rows = args.number(2), columns = args.number(3);
-  const bool sizes = rows >= 0 && columns >= 1 && rows == std::floor(rows) &&
-                     columns == std::floor(columns) && rows * columns < 0x1p31;
-  if (!sizes) return fail(env, "[softmaxRun] %.0f rows of %.0f are no sizes", rows, columns);
-  const double bytes = 4 * rows * columns;
+  if (!areRows(rows, columns)) {
+    return fail(env, "[softmaxRun] %.0f rows of %.0f are no sizes", rows, columns);
+  }
   for (int i = 0; i < 2; i++) {
-    if (!inside(bridge, args.number(i), bytes)) {
-      return fail(env, "[softmaxRun] %.0f bytes at %.0f leave the attached memory", bytes,
-                  args.number(i));
+    if (!inside(bridge, args.number(i), 4 * rows * columns)) {
+      return fail(env, "[softmaxRun] %.0f bytes at %.0f leave the attached memory",
+                  4 * rows * columns, args.number(i));
     }
   }
   const float* from = reinterpret_cast<const float*>(at(bridge, args.number(0)));

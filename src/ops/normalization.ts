@@ -71,7 +71,8 @@ function standardized(
 ): { out: Tensor; mean: Tensor; deviation: Tensor } {
   const { mean, variance } = moments(x, axes)
   const deviation = pointwise([variance], ([v]) => unary('sqrt', add(v!, constant(eps, v!.dtype))))
-  const out = pointwise([x, mean, deviation], ([v, m, d]) => div(sub(v!, m!), d!))
+  const share = pointwise([deviation], ([d]) => div(constant(1, d!.dtype), d!))
+  const out = pointwise([x, mean, share], ([v, m, s]) => mul(sub(v!, m!), s!))
   return { out, mean, deviation }
 }
 

@@ -1,13 +1,14 @@
 /** Row fusion: reductions and maps over the same rows as one sequence, block by block, with the same numbers. */
 
 import { describe, expect, it } from 'vitest'
-import { matchSoftmax } from '../../src/backend/onednn/softmax.ts'
+import { matchRows } from '../../src/backend/onednn/rows.ts'
 import { aval } from '../../src/core/aval.ts'
 import type { Tensor } from '../../src/core/tensor.ts'
 import { trace } from '../../src/core/trace.ts'
-import { array } from '../../src/ndarray/creation.ts'
+import { array, full, ones, zeros } from '../../src/ndarray/creation.ts'
 import type { NDArray } from '../../src/ndarray/ndarray.ts'
 import { add, divide, multiply, subtract } from '../../src/ops/binary.ts'
+import { layerNorm } from '../../src/ops/normalization.ts'
 import { mean, sum } from '../../src/ops/reduce.ts'
 import { softmax } from '../../src/ops/softmax.ts'
 import { sqrt } from '../../src/ops/unary.ts'
@@ -55,18 +56,36 @@ describe('fusion', () => {
     expect(kinds(overAll, [rows, columns])).not.toContain('sequence')
   })
 
-  it('is what the claim on softmax knows, whole and in parts', () => {
-    const [kernel] = kernelsOf((x) => softmax(x), [rows, columns])
+  const claimed: [string, (x: Tensor) => Tensor, string][] = [
+    ['softmax', (x) => softmax(x), 'softmax'],
+    ['layerNorm', (x) => layerNorm(x, ones([columns]), zeros([columns])), 'normalize'],
+    ['a normalization written out', normalize, 'normalize'],
+  ]
+  it.each(claimed)('of %s is what a claim knows, whole and in parts', (_, body, name) => {
+    const [kernel] = kernelsOf(body, [rows, columns])
     if (kernel?.kind !== 'sequence') expect.fail('no sequence')
-    expect(matchSoftmax(kernel)).toMatchObject({ rows, columns, fromOffset: 0, toOffset: 0 })
-    const parts = sliceKernel(kernel, 4).map((k) =>
-      k.kind === 'sequence' ? matchSoftmax(k) : null,
-    )
-    expect(parts.map((p) => p?.rows)).toEqual([150, 150, 150, 151])
-    expect(parts.map((p) => p?.fromOffset)).toEqual([0, 150, 300, 450].map((r) => r * columns))
-    const [other] = kernelsOf(normalize, [rows, columns])
-    if (other?.kind !== 'sequence') expect.fail('no sequence')
-    expect(matchSoftmax(other)).toBeNull()
+    const addresses = kernel.inputs.concat(kernel.outputs).map((_, i) => (i + 1) * 1e7)
+    const whole = matchRows(kernel)
+    expect(whole?.name).toBe(name)
+    const given = whole!.args(addresses)
+    expect(given).toEqual(expect.arrayContaining([rows, columns]))
+    const parts = sliceKernel(kernel, 4).map((k) => (k.kind === 'sequence' ? matchRows(k) : null))
+    const sizes = [150, 150, 150, 151]
+    parts.forEach((part, i) => {
+      const args = part!.args(addresses)
+      expect(args).toContain(sizes[i])
+      expect(args[0]).toBe(given[0]! + i * 150 * columns * 4)
+    })
+  })
+
+  it('of other loops is not claimed', () => {
+    const unlike = (x: Tensor): Tensor =>
+      multiply(subtract(x, sum(x, { axis: -1, keepdims: true })), x)
+    for (const body of [unlike, (x: Tensor) => normalize(unlike(x))]) {
+      const kernels = kernelsOf(body, [rows, columns]).filter((k) => k.kind === 'sequence')
+      expect(kernels.length).toBeGreaterThan(0)
+      for (const kernel of kernels) expect(matchRows(kernel)).toBeNull()
+    }
   })
 })
 
@@ -77,7 +96,9 @@ describe.each(backends)('on $context', ({ context, skip }) => {
       (_, i) => Math.sin(i * 0.7) * 3 + (i % 7),
     )
     const x = array(values, { ctx: context }).reshape([rows, columns]) as NDArray
-    for (const body of [(t: Tensor) => softmax(t), normalize]) {
+    const [gamma, beta] = [3, -1].map((v) => full([columns], v, { ctx: context }))
+    const affine = (t: Tensor): Tensor => layerNorm(t, gamma!, beta!)
+    for (const body of [(t: Tensor) => softmax(t), normalize, affine]) {
       const whole = (await (body(x) as NDArray).asTypedArray()) as Float32Array
       for (const row of [0, 1, 63, 64, 65, 511, rows - 1]) {
         const one = body(x.at(`${row}:${row + 1}`)) as NDArray
@@ -94,6 +115,10 @@ describe.each(backends)('on $context', ({ context, skip }) => {
     values[5 * columns + 3] = Number.NaN
     values[9 * columns + 3] = Number.NEGATIVE_INFINITY
     const x = array(values, { ctx: context }).reshape([rows, columns])
+    const normal = (await (normalize(x) as NDArray).asTypedArray()) as Float32Array
+    for (const row of [5, 9])
+      expect(normal.subarray(row * columns, (row + 1) * columns).every(Number.isNaN)).toBe(true)
+    expect(normal.subarray(6 * columns, 7 * columns).every((v) => v === 0)).toBe(true)
     const y = (await (softmax(x) as NDArray).asTypedArray()) as Float32Array
     expect(y.subarray(5 * columns, 6 * columns).every(Number.isNaN)).toBe(true)
     expect(y[9 * columns + 3]).toBe(0)

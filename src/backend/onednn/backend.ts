@@ -8,7 +8,7 @@ import type { Backend, Code, Compiled, Reaper } from '../backend.ts'
 import { maxBytes, type NativeBridge } from './bridge.ts'
 import { claimConv } from './conv.ts'
 import { claimPool } from './pool.ts'
-import { matchSoftmax } from './softmax.ts'
+import { matchRows } from './rows.ts'
 
 export type { NativeBridge }
 
@@ -130,19 +130,14 @@ export function createOneDnnBackend(
   }
 
   function claimRows(kernel: SequenceKernel): Compiled | null {
-    const found = matchSoftmax(kernel)
+    const found = matchRows(kernel)
     if (found === null) return null
-    const code: Code = { kind: 'native', name: 'softmax', bytes: new Uint8Array(0) }
-    const { from, to, fromOffset, toOffset, rows, columns } = found
-    const call = (addresses: readonly number[]): [number, number, number, number] => [
-      addresses[from]! + fromOffset * 4,
-      addresses[to]! + toOffset * 4,
-      rows,
-      columns,
-    ]
+    const { name, args } = found
+    const code: Code = { kind: 'native', name, bytes: new Uint8Array(0) }
+    const run = bridge[`${name}Run`] as (...args: number[]) => number
     return {
-      run: (addresses) => void bridge.softmaxRun(...call(addresses)),
-      send: (sink, addresses) => sink.call(code, call(addresses)),
+      run: (addresses) => void run(...args(addresses)),
+      send: (sink, addresses) => sink.call(code, args(addresses)),
     }
   }
 

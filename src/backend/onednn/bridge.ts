@@ -132,6 +132,20 @@ export interface NativeBridge {
 
   /** Softmax of dense float32 rows on this thread; `to` may be `from`. Throws as `matmulRun` does. */
   softmaxRun(from: number, to: number, rows: number, columns: number): number
+  /**
+   * Each row brought to mean 0 and deviation 1, where a sum times `share` is a mean; then scaled by `gamma` and shifted by
+   * `beta`, one number a column, unless `gamma` is 0. Dense float32; `to` may be `from`.
+   */
+  normalizeRun(
+    from: number,
+    to: number,
+    gamma: number,
+    beta: number,
+    rows: number,
+    columns: number,
+    share: number,
+    epsilon: number,
+  ): number
 
   /** A u32 (multiple of 4) in the memory that always holds how many slots `drain` would give. */
   setPendingCounter(address: number): void
