@@ -5,20 +5,26 @@ import { dtypeInfo, itemSize, type TypedArray } from '../../base/dtype.ts'
 import { fail, MXNetError } from '../../base/error.ts'
 import { Line } from '../../base/line.ts'
 import { param } from '../../prim/expr.ts'
-import { type CallKernel, type Kernel, kernelKey, type LoopKernel } from '../../prim/kernel.ts'
+import {
+  type CallKernel,
+  contractAsLoop,
+  type Kernel,
+  kernelKey,
+  kernelOperands,
+  type LoopKernel,
+} from '../../prim/kernel.ts'
 import { runRoutine } from '../../prim/routines/index.ts'
 import type { SequenceKernel } from '../../prim/sequence.ts'
 import type { Backend, Compiled } from '../backend.ts'
-import { contractRoutine } from './contract.ts'
 import { type Counters, GpuDevice } from './device.ts'
 import { Launcher } from './launcher.ts'
 import { mapRoutine } from './map.ts'
 import { AddressSpace, placeOf, regionOf } from './memory.ts'
-import { reduceRoutine } from './reduce.ts'
+import { reductionRoutine } from './reduction.ts'
 import type { Routine } from './routine.ts'
 import { scatterRoutine } from './scatter.ts'
 import { checkOperands } from './wide.ts'
-import { convRoutine, poolRoutine } from './window.ts'
+import { convAsLoop, poolRoutine } from './window.ts'
 
 /** Settings of the backend. */
 export interface WebGpuOptions {
@@ -236,13 +242,17 @@ class WebGpu implements WebGpuBackend {
     const options = { processor: this.#processor }
     switch (kernel.kind) {
       case 'loop':
-        return kernel.reduce.length > 0 ? reduceRoutine(kernel) : mapRoutine(kernel, options)
+        return kernel.reduce.length > 0
+          ? reductionRoutine(kernel, options)
+          : mapRoutine(kernel, options)
       case 'contract':
-        return contractRoutine(kernel, options)
+        checkOperands(kernelOperands(kernel))
+        return reductionRoutine(contractAsLoop(kernel), options)
       case 'scatter':
         return scatterRoutine(kernel)
       case 'conv':
-        return convRoutine(kernel)
+        checkOperands(kernelOperands(kernel))
+        return reductionRoutine(convAsLoop(kernel), options)
       case 'pool':
         return poolRoutine(kernel)
       default:

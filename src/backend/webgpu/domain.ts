@@ -95,8 +95,13 @@ export function domainOf(kernel: LoopKernel): Domain {
   }
 }
 
+/** The variable that holds the coordinate along a dimension. */
+export type Names = (dim: number) => string
+/** `c0`, `c1`, … */
+export const plainNames: Names = (d) => `c${d}`
+
 /** A guard on the new dimensions: none where it always holds, an impossible one where a dropped dimension is outside. */
-function movedGuard(
+export function movedGuard(
   g: Guard,
   dims: readonly number[],
   place: ReadonlyMap<number, number>,
@@ -108,22 +113,23 @@ function movedGuard(
   return [{ dim: -1, lo: 0, hi: 0 }]
 }
 
-/** Texts that turn a linear index into coordinates `c0`, `c1`, … of dimensions from … to - 1. */
+/** Texts that turn a linear index into the coordinates of dimensions from … to - 1. */
 export function coordinates(
   lines: string[],
   linear: string,
   dims: readonly number[],
   from: number,
   to: number,
+  names: Names = plainNames,
 ): void {
   let rest = linear
   for (let d = to - 1; d >= from; d--) {
     if (d === from) {
-      lines.push(`let c${d} = ${rest};`)
+      lines.push(`let ${names(d)} = ${rest};`)
     } else {
-      lines.push(`let c${d} = ${rest} % ${dims[d]!}u;`)
-      lines.push(`let r${d} = ${rest} / ${dims[d]!}u;`)
-      rest = `r${d}`
+      lines.push(`let ${names(d)} = ${rest} % ${dims[d]!}u;`)
+      lines.push(`let r${names(d)} = ${rest} / ${dims[d]!}u;`)
+      rest = `r${names(d)}`
     }
   }
 }
@@ -134,30 +140,26 @@ export function indexText(
   strides: readonly number[],
   from: number,
   to: number,
+  names: Names = plainNames,
 ): string {
   const terms: string[] = []
   for (let d = from; d < to; d++) {
     const s = strides[d] ?? 0
-    if (s === 1) terms.push(`c${d}`)
-    else if (s !== 0) terms.push(`c${d} * ${offsetText(s)}`)
+    if (s === 1) terms.push(names(d))
+    else if (s !== 0) terms.push(`${names(d)} * ${offsetText(s)}`)
   }
   return [start, ...terms].join(' + ')
 }
 
-/** Whether the guards of an operand hold at the coordinates; '' where there are none. */
-export function guardText(operand: Operand): string {
-  return (operand.guards ?? [])
+/** A value where the guards of an operand hold at the coordinates, and 0 of its dtype elsewhere. */
+export function guarded(operand: Operand, value: string, names: Names = plainNames): string {
+  const condition = (operand.guards ?? [])
     .map(({ dim, lo, hi }) => {
       if (dim < 0 || hi <= Math.max(lo, 0)) return 'false'
-      const low = lo > 0 ? `c${dim} >= ${lo}u && ` : ''
-      return `(${low}c${dim} < ${hi}u)`
+      const low = lo > 0 ? `${names(dim)} >= ${lo}u && ` : ''
+      return `(${low}${names(dim)} < ${hi}u)`
     })
     .join(' && ')
-}
-
-/** A value where the guards of an operand hold, and 0 of its dtype elsewhere. */
-export function guarded(operand: Operand, value: string): string {
-  const condition = guardText(operand)
   if (condition === '') return value
   return `select(${valueType(operand.dtype, 1)}(), ${value}, ${condition})`
 }
@@ -170,10 +172,12 @@ export function gathered(
   index: string,
   size: number,
   stride: number,
+  names: Names = plainNames,
 ): string {
   const clamped = `u32(clamp(${index}, 0i, ${Math.max(size - 1, 0)}i))`
   return guarded(
     shader.operands[operand]!,
     shader.fetch(operand, `${at} + ${clamped} * ${offsetText(stride)}`),
+    names,
   )
 }

@@ -1,33 +1,22 @@
 /** Reductions as shaders: an invocation a result, a workgroup a result, or several workgroups and a second pass. */
 
 import { type DType, dtypeInfo, itemSize } from '../../base/dtype.ts'
-import { rowMajor, sizeOf } from '../../base/shape.ts'
-import { acc, type Expr, load, renameInputs, rewrite, someNode } from '../../prim/expr.ts'
-import { kernelOperands, type LoopKernel, type Operand, type ReduceOp } from '../../prim/kernel.ts'
+import { sizeOf } from '../../base/shape.ts'
+import type { LoopKernel, ReduceOp } from '../../prim/kernel.ts'
 import { binaryText, emit, type Leaves } from './code.ts'
 import { coordinates, type Domain, domainOf, gathered, guarded, indexText } from './domain.ts'
-import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
+import { gridOf, type Routine, type Source, single } from './routine.ts'
 import { isReal, literal, Shader, type Situation, valueType } from './shader.ts'
-import { withoutWide } from './wide.ts'
 
 /** Invocations of a workgroup that computes results one each. */
 const loneSize = 64
 /** Invocations that share one result. */
 const teamSizes = [64, 128, 256] as const
-/** Terms from which on, with few results, workgroups share a result by way of memory. */
-const splitFrom = 16384
-/** Terms that a share of a split reduction has at least. */
-const shareSize = 2048
 
-/** Compiles a loop nest with reductions. */
-export function reduceRoutine(given: LoopKernel): Routine {
-  const kernel = withoutWide(given)
-  const operands = kernelOperands(kernel)
-  if (kernel.dims.slice(0, kernel.parallel).includes(0)) return idle
-  const split = splitReduction(kernel)
-  if (split !== null) return split
+/** Compiles a loop nest with reductions as one launch. */
+export function reduceAtOnce(kernel: LoopKernel): Routine {
   const domain = domainOf(kernel)
-  return single(operands, (situation) => reduceSource(kernel.reduce, domain, situation))
+  return single(domain.operands, (situation) => reduceSource(kernel.reduce, domain, situation))
 }
 
 /** Invocations that share a result: 1 where there are many results or few terms. */
@@ -249,114 +238,4 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     ${tail.join('\n    ')}
   }
 }`
-}
-
-/**
- * A long reduction with few results in two passes: shares of the terms are reduced into temporary memory, then the
- * shares. Null where it does not pay, or positions or guards stand against it.
- */
-function splitReduction(kernel: LoopKernel): Routine | null {
-  const { dims, parallel, inputs, outputs, reduce, body, epilogue } = kernel
-  const results = sizeOf(dims.slice(0, parallel))
-  const terms = sizeOf(dims.slice(parallel))
-  if (terms < splitFrom || results > 64) return null
-  if (reduce.some((op) => op === 'argmax' || op === 'argmin')) return null
-  // The longest dimension is cut into equal pieces.
-  const cut = dims.reduce(
-    (best, size, d) => (d >= parallel && size > dims[best]! ? d : best),
-    parallel,
-  )
-  if (inputs.some((o) => o.guards?.some((g) => g.dim === cut))) return null
-  const pieces = divisorNear(dims[cut]!, Math.min(256, Math.ceil(terms / shareSize)))
-  if (pieces < 2) return null
-  const length = dims[cut]! / pieces
-  const kept = [...dims.slice(0, parallel), pieces]
-  const moved = (d: number): number => (d < parallel ? d : d + 1)
-  const renumbered = (e: Expr): Expr =>
-    rewrite(e, (n) => {
-      if (n.kind !== 'index') return undefined
-      const at: Expr = { kind: 'index', dim: moved(n.dim), dtype: 'int32' }
-      if (n.dim !== cut) return at.dim === n.dim ? undefined : at
-      const piece: Expr = { kind: 'index', dim: parallel, dtype: 'int32' }
-      const start: Expr = {
-        kind: 'op',
-        op: 'mul',
-        args: [piece, { kind: 'const', value: length, dtype: 'int32' }],
-        dtype: 'int32',
-      }
-      return { kind: 'op', op: 'add', args: [start, at], dtype: 'int32' }
-    })
-  const inserted = (o: Operand): Operand => ({
-    ...o,
-    strides: [
-      ...o.strides.slice(0, parallel),
-      (o.strides[cut] ?? 0) * length,
-      ...o.strides.slice(parallel),
-    ],
-    ...(o.guards ? { guards: o.guards.map((g) => ({ ...g, dim: moved(g.dim) })) } : {}),
-  })
-  const shares: Operand[] = body.map((e) => ({
-    dtype: e.dtype,
-    strides: rowMajor(kept),
-    offset: 0,
-  }))
-  const first = domainOf({
-    kind: 'loop',
-    dims: [...kept, ...dims.slice(parallel).with(cut - parallel, length)],
-    parallel: parallel + 1,
-    inputs: inputs.map(inserted),
-    outputs: shares,
-    body: body.map(renumbered),
-    reduce,
-    epilogue: body.map((e, slot) => acc(slot, e.dtype)),
-  })
-  const reads = inputs.map((o) => ({
-    ...o,
-    strides: o.strides.slice(0, parallel + 1).map((s, d) => (d < parallel ? s : 0)),
-  }))
-  const read = (i: number): boolean =>
-    epilogue.some((e) =>
-      someNode(e, (n) => (n.kind === 'load' || n.kind === 'loadAt') && n.input === i),
-    )
-  const used = inputs.flatMap((_, i) => (read(i) ? [i] : []))
-  const second = domainOf({
-    kind: 'loop',
-    dims: kept,
-    parallel,
-    inputs: [
-      ...shares,
-      ...used.map((i) => ({
-        ...reads[i]!,
-        guards: (reads[i]!.guards ?? []).filter((g) => g.dim < parallel),
-      })),
-    ],
-    outputs,
-    body: shares.map((o, i) => load(i, o.dtype)),
-    reduce,
-    epilogue: epilogue.map((e) => renameInputs(e, (i) => shares.length + used.indexOf(i))),
-  })
-  const temporary = shares.map((_, i) => -1 - i)
-  const count = sizeOf(kept)
-  return {
-    stages: [
-      {
-        operands: first.operands,
-        buffers: [...inputs.keys(), ...temporary],
-        source: (situation) => reduceSource(reduce, first, situation),
-      },
-      {
-        operands: second.operands,
-        buffers: [...temporary, ...used, ...outputs.map((_, j) => inputs.length + j)],
-        source: (situation) => reduceSource(reduce, second, situation),
-      },
-    ],
-    temporaries: shares.map((o) => ({ bytes: count * itemSize(o.dtype), clear: false })),
-  }
-}
-
-/** The divisor of n that is nearest to `wanted` from below, or the least above it; 1 where n is prime. */
-function divisorNear(n: number, wanted: number): number {
-  for (let d = wanted; d >= Math.max(2, wanted / 8); d--) if (n % d === 0) return d
-  for (let d = wanted + 1; d <= Math.min(n, 1024); d++) if (n % d === 0) return d
-  return 1
 }

@@ -1,4 +1,4 @@
-/** Convolutions and pooling as shaders: convolutions are reductions, pooling looks for the largest of each window. */
+/** Convolutions as sums of products, and pooling as shaders that look for the largest of each window. */
 
 import { dtypeInfo, itemSize } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
@@ -22,10 +22,9 @@ import {
 } from '../../prim/window.ts'
 import { binaryText } from './code.ts'
 import { coordinates } from './domain.ts'
-import { reduceRoutine } from './reduce.ts'
 import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
 import { isReal, literal, offsetText, Shader, type Situation, valueType } from './shader.ts'
-import { checkOperands, checkShaderType } from './wide.ts'
+import { checkOperands } from './wide.ts'
 
 const int = (value: number): Expr => constant(value, 'int32')
 const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
@@ -33,12 +32,6 @@ const and = (x: Expr, y: Expr): Expr => binary('and', x, y)
 
 /** A coordinate of one of the arrays as steps along the loops: Σ factor·loop + offset, or not of that form. */
 type Steps = ReadonlyMap<string, number>
-
-/** Compiles a convolution: the sum of products over the loops that the result does not have. */
-export function convRoutine(kernel: ConvKernel): Routine {
-  checkShaderType(kernel.dtype)
-  return reduceRoutine(convAsLoop(kernel))
-}
 
 /** A convolution as a loop nest: padding and the gaps of strides are conditions of its body. */
 export function convAsLoop(kernel: ConvKernel): LoopKernel {

@@ -68,6 +68,7 @@ const sizes: readonly ConvSizes[] = [
   conv(2, 1, 5, 9, window([4, 5, 6], [2, 3, 2], { pad: [1, 0, 1], stride: [1, 2, 1] })),
   conv(2, 1, 7, 9, window([31], [4], { dilate: [3], pad: [2] })),
   conv(1, 1, 1, 6, window([28, 28], [5, 5])),
+  conv(4, 1, 1, 8, window([18, 18], [3, 3])),
   conv(0, 1, 2, 2, window([4], [3])),
 ]
 

@@ -16,7 +16,8 @@ describe.skipIf(missing !== null)(
       createWebGpuBackend(openAdapter, 'gpu(0)', { processor })
     const lacks = ['float64', 'int64'] as const
     conformance('webgpu for a processor', make(true), { lacks })
-    // What differs on a GPU: maps of four elements, products by tiles.
-    conformance('webgpu', make(false), { lacks, parts: ['scalar', 'loop', 'contract', 'property'] })
+    // What differs on a GPU: maps of four elements, products and convolutions by tiles.
+    const parts = ['scalar', 'loop', 'contract', 'conv', 'property'] as const
+    conformance('webgpu', make(false), { lacks, parts })
   },
 )
