@@ -317,12 +317,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 /** A product without workgroup memory: every invocation reads its rows and columns itself. */
-function directSource(
-  product: Product,
-  { b, m, n }: Extent,
-  shader: Shader,
-  tile: Tile,
-): Source {
+function directSource(product: Product, { b, m, n }: Extent, shader: Shader, tile: Tile): Source {
   const { dims, starts, operands, left, right } = product
   const [firstRow, firstColumn, terms] = starts
   const { across, down, rows, columns } = tile

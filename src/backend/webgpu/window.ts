@@ -185,10 +185,15 @@ function poolSource(
     ]
     return [shader.base(i), ...terms].join(' + ')
   }
-  const loops = (name: string, body: string): string =>
+  const loops = (
+    name: string,
+    body: string,
+    first = (_: number) => '0i',
+    step = (_: number) => 1,
+  ): string =>
     axes.reduceRight(
       (inner, d) =>
-        `for (var ${name}${d} = 0i; ${name}${d} < ${sizes.window[d]!}i; ${name}${d}++) { ${inner} }`,
+        `for (var ${name}${d} = ${first(d)}; ${name}${d} < ${sizes.window[d]!}i; ${name}${d} += ${step(d)}i) { ${inner} }`,
       body,
     )
   const all = (test: (d: number) => string): string => axes.map(test).join(' && ')
@@ -219,12 +224,15 @@ function poolSource(
       value,
     )
   if (mode === 'spread') {
+    // Only every stride-th place of a window falls on this element, unless windows have gaps.
+    const even = (d: number): boolean => sizes.dilate[d] === 1
+    const padded = (d: number): string => `(i32(c${from + d}) + ${sizes.pad[d]!}i)`
     lines.push(`var sum = ${type}();`)
     lines.push(
       loops(
         'q',
         `
-    ${axes.map((d) => `let f${d} = i32(c${from + d}) + ${sizes.pad[d]!}i - q${d} * ${sizes.dilate[d]!}i; let i${d} = f${d} / ${sizes.stride[d]!}i;`).join(' ')}
+    ${axes.map((d) => `let f${d} = ${padded(d)} - q${d} * ${sizes.dilate[d]!}i; let i${d} = f${d} / ${sizes.stride[d]!}i;`).join(' ')}
     if (${all((d) => `f${d} >= 0i && i${d} * ${sizes.stride[d]!}i == f${d} && i${d} < ${sizes.y[d]!}i`)}) {
       ${search}
       if (found && ${all((d) => `p${d} == i32(c${from + d})`)}) {
@@ -235,6 +243,8 @@ function poolSource(
         sum = ${binaryText(shader, 'add', 'sum', 'value', dtype)};
       }
     }`,
+        (d) => (even(d) ? `${padded(d)} % ${sizes.stride[d]!}i` : '0i'),
+        (d) => (even(d) ? sizes.stride[d]! : 1),
       ),
     )
     lines.push(result('sum'))
