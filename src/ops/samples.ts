@@ -68,9 +68,11 @@ function draw(
   shape: Shape,
   dtype: DType,
 ): Tensor {
-  const given = parameters.map((p) => castTo(p, 'float64'))
+  // The routine computes in doubles whatever it is given; a GPU can hold floats alone.
+  const held = dtype === 'float64' ? 'float64' : 'float32'
+  const given = parameters.map((p) => castTo(p, held))
   const numbers = [distributions.indexOf(distribution), count]
-  return castTo(callRoutine('sample', [keyArray(keys), ...given], numbers, shape, 'float64'), dtype)
+  return castTo(callRoutine('sample', [keyArray(keys), ...given], numbers, shape, held), dtype)
 }
 
 interface Family {
@@ -217,7 +219,7 @@ const multinomialOp = defineOp({
       )
     const lead = x!.shape.slice(0, -1)
     const [rows, count] = [sizeOf(lead), sizeOf(shape)]
-    const weights = castTo(x!, 'float64')
+    const weights = castTo(x!, x!.dtype === 'float64' ? 'float64' : 'float32')
     const chosen = callRoutine(
       'categorical',
       [keyArray(keys), weights],

@@ -89,17 +89,21 @@ export function call(
   return withFrame({ context }, () => applyAll(op, inputs, attrs)) as NDArray[]
 }
 
+/** The operators of which a GPU has refused some cases, by the dtype that it lacks. */
+export const refused = { int64: new Set<string>(), float64: new Set<string>() }
+
 /**
  * What `body` gives, or null where a GPU refuses a dtype that it does not have. `types` names the dtypes that take part:
  * a refusal of anything else is an error.
  */
-function orRefused<T>(context: Context, types: () => string, body: () => T): T | null {
+function orRefused<T>(op: string, context: Context, types: () => string, body: () => T): T | null {
   try {
     return body()
   } catch (e) {
     const wide = /(float64|int64) does not exist on a GPU/.exec((e as Error).message)
     if (context.deviceType !== 'gpu' || wide === null) throw e
     expect(types(), (e as Error).message).toContain(wide[1])
+    refused[wide[1] as 'int64'].add(op)
     return null
   }
 }
@@ -116,7 +120,7 @@ function tryCall(
     const { outs } = opOf(row).bind(attrs).bound.instance(arrays)
     return `${[...arrays, ...outs].map((x) => x.dtype)} ${JSON.stringify(attrs)}`
   }
-  return orRefused(context, types, () => call(opOf(row), arrays, attrs, context))
+  return orRefused(row.op, context, types, () => call(opOf(row), arrays, attrs, context))
 }
 
 const opOf = (row: Row): OpDef => findOp(row.op)!
@@ -333,7 +337,7 @@ export async function checkFusion(row: Row, dtype: DType, context: Context): Pro
     const n = eager.length
     // Integers are summed in int64.
     const types = (): string => (eager.every((e) => isFloat(e.dtype)) ? '' : 'int64')
-    const programs = orRefused(context, types, () => [
+    const programs = orRefused(row.op, context, types, () => [
       program((xs) => inner(xs).map(nudge)),
       program((xs) => {
         const outs = inner(xs)

@@ -1,5 +1,6 @@
 /** GPU contexts as programs use them, on four virtual GPUs. */
 
+import type { Context, NDArray } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 import { missingGpu } from '../backend/webgpu/adapters.ts'
 
@@ -109,13 +110,35 @@ describe.skipIf(missing !== null)(
       expect(await x.grad!.asArray()).toEqual([7, 9, 11])
     })
 
-    it('draw the numbers that a CPU draws', async () => {
-      const draw = (ctx: typeof cpu extends () => infer C ? C : never) => {
+    it.each<[string, (ctx: Context) => NDArray]>([
+      ['uniform', (ctx) => nd.random.uniform(-1, 1, { shape: [1000], ctx })],
+      ['exponential', (ctx) => nd.random.exponential(0.7, { shape: [1000], ctx })],
+      ['gamma', (ctx) => nd.random.gamma(0.3, 2.1, { shape: [1000], ctx })],
+      ['poisson', (ctx) => nd.random.poisson(17.3, { shape: [1000], ctx })],
+      ['negativeBinomial', (ctx) => nd.random.negativeBinomial(3, 0.3, { shape: [1000], ctx })],
+      [
+        'generalizedNegativeBinomial',
+        (ctx) => nd.random.generalizedNegativeBinomial(2.5, 0.4, { shape: [1000], ctx }),
+      ],
+      [
+        'gamma of arrays',
+        (ctx) =>
+          nd.random.gamma(nd.array([0.3, 7.7], { ctx }), nd.array([1, 3], { ctx }), {
+            shape: [500],
+          }),
+      ],
+      [
+        'multinomial',
+        (ctx) => nd.random.multinomial(nd.array([0.1, 0.2, 0.7], { ctx }), { shape: [1000] }),
+      ],
+      ['randint', (ctx) => nd.random.randint(-5, 70, { shape: [1000], ctx })],
+      ['shuffle', (ctx) => nd.random.shuffle(nd.arange(0, 1000, 1, { ctx }))],
+    ])('draw the numbers that a CPU draws: %s', async (_name, draw) => {
+      const on = (ctx: Context) => {
         mx.random.seed(5)
-        return nd.random.uniform(-1, 1, { shape: [1000], ctx })
+        return draw(ctx).asTypedArray()
       }
-      const [here, there] = [await draw(cpu()).asTypedArray(), await draw(gpu(0)).asTypedArray()]
-      expect(there).toEqual(here)
+      expect(await on(gpu(0))).toEqual(await on(cpu()))
     })
 
     it('train data-parallel as one context does', { timeout: 480_000 }, async () => {
