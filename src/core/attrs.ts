@@ -261,6 +261,17 @@ function dtype<D extends DType | undefined = undefined>(fallback?: D): Made<DTyp
   })
 }
 
+/** A text. */
+function text<D extends string | undefined = undefined>(fallback?: D): Made<string, D> {
+  return make<string, D>({
+    fallback: fallback as string | undefined,
+    wants: 'a text',
+    normalize: (v) => (typeof v === 'string' ? v : undefined),
+    parse: (given) => given,
+    format: (v) => v,
+  })
+}
+
 /** The same attribute, or null (the default): MXNet's None. */
 function optional<T>(inner: Attr<T>): Attr<T | null, false> {
   return {
@@ -298,6 +309,7 @@ export const attr = {
   floats,
   intsOrNull,
   dtype,
+  text,
   optional,
   opaque,
 }

@@ -1,13 +1,15 @@
 /** Batch normalization: by the statistics of a batch while training, by moving ones otherwise. */
 
+import { fail } from '../base/error.ts'
 import { checkAxis, sizeOf } from '../base/shape.ts'
 import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
-import { defineOp } from '../core/op.ts'
+import { defineOp, type OpDef } from '../core/op.ts'
 import { type Tensor, Unbound } from '../core/tensor.ts'
 import { binary, constant, type Expr, unary } from '../prim/expr.ts'
 import { castTo, filled, pointwise, reduce, reshapeTo, sliceOf } from '../prim/primitive.ts'
+import { relu } from './activation.ts'
 import { blockGrad, onesLike } from './cast.ts'
 import { checkFloat, meanOver, moments, perChannel } from './normalization.ts'
 
@@ -193,14 +195,115 @@ export function batchNorm<T extends Tensor>(
   movingVar: T,
   attrs: BatchNormOptions = {},
 ): T | T[] {
-  const inputs = [data, gamma, beta, movingMean, movingVar]
-  const [out, mean, inverse, ...moved] = applyAll<Tensor>(batchNormOp as never, inputs, attrs)
-  if (out instanceof Unbound)
-    return attrs.outputMeanVar ? ([out, mean, inverse] as T[]) : (out as T)
+  return normalized(
+    batchNormOp as unknown as OpDef,
+    [data, gamma, beta, movingMean, movingVar],
+    attrs,
+  )
+}
+
+type Five<T> = readonly [data: T, gamma: T, beta: T, movingMean: T, movingVar: T]
+
+/** Applies the operator, and writes gamma and the moving statistics as they are afterwards. */
+function normalized<T extends Tensor>(
+  op: OpDef,
+  inputs: Five<T>,
+  attrs: { readonly fixGamma?: boolean | undefined; readonly outputMeanVar?: boolean | undefined },
+): T | T[] {
+  const [, gamma, , movingMean, movingVar] = inputs
+  const [out, mean, inverse, ...moved] = applyAll<Tensor>(op, inputs, attrs)
+  const results = attrs.outputMeanVar ? ([out, mean, inverse] as T[]) : (out as T)
+  if (out instanceof Unbound) return results
   if (attrs.fixGamma ?? true) frame.store(gamma, onesLike(gamma))
   if (moved.length > 0) {
     frame.store(movingMean, moved[0]!)
     frame.store(movingVar, moved[1]!)
   }
-  return attrs.outputMeanVar ? ([out, mean, inverse] as T[]) : (out as T)
+  return results
+}
+
+/** The results of `BatchNorm` on these inputs, in the body of another operator. */
+const asBatchNorm = (inputs: readonly Tensor[], attrs: object): readonly Tensor[] =>
+  applyAll(batchNormOp as unknown as OpDef, inputs, { ...attrs })
+
+const reluOp: OpDef = defineOp({
+  name: '_contrib_BatchNormWithReLU',
+  inputs: batchNormOp.spec.inputs,
+  attrs: { ...batchNormAttrs, training: attr.bool(false) },
+  traits: { trains: true },
+  body: (inputs, attrs) => {
+    const [out, ...rest] = asBatchNorm(inputs, attrs)
+    return [relu(out!), ...rest]
+  },
+  perform: (inputs, attrs) => normalized(reluOp, inputs as unknown as Five<Tensor>, attrs),
+  complete: (known, attrs) => batchNormOp.spec.complete!(known, attrs),
+}) as unknown as OpDef
+
+/**
+ * `batchNorm`, then `relu`: `max((data - mean)/√(var + eps)·gamma + beta, 0)`.
+ *
+ * `(N, C, …), (C,) × 4 -> (N, C, …)`; float dtypes, kept. Options and moving statistics as in `batchNorm`.
+ * @throws MXNetError when the axis is out of range or an array does not have one number a channel.
+ * @example
+ * const [c, x] = [nd.ones([2]), nd.ones([1, 2, 3])]
+ * nd.contrib.batchNormWithReLU(x, c, nd.zeros([2]), nd.zeros([2]), c).shape // => [1, 2, 3]
+ * @see MXNet `_contrib_BatchNormWithReLU`
+ */
+export function batchNormWithReLU<T extends Tensor>(
+  data: T,
+  gamma: T,
+  beta: T,
+  movingMean: T,
+  movingVar: T,
+  attrs: BatchNormOptions = {},
+): T | T[] {
+  return normalized(reluOp, [data, gamma, beta, movingMean, movingVar], attrs)
+}
+
+const syncAttrs = {
+  eps: attr.float(1e-3, { min: 0 }),
+  momentum: attr.float(0.9),
+  fixGamma: attr.bool(true),
+  useGlobalStats: attr.bool(false),
+  outputMeanVar: attr.bool(false),
+  ndev: attr.int(1, { above: 0 }),
+  key: attr.text(),
+}
+
+const syncOp: OpDef = defineOp({
+  name: '_contrib_SyncBatchNorm',
+  inputs: batchNormOp.spec.inputs,
+  attrs: { ...syncAttrs, training: attr.bool(false) },
+  traits: { trains: true },
+  body: (inputs, { ndev, key: _key, ...attrs }) => {
+    if (ndev !== 1)
+      fail(
+        '_contrib_SyncBatchNorm',
+        `ndev is ${ndev}: statistics over several devices are not here, normalize on each of them (ndev 1)`,
+      )
+    return asBatchNorm(inputs, attrs)
+  },
+  perform: (inputs, attrs) => normalized(syncOp, inputs as unknown as Five<Tensor>, attrs),
+  complete: (known) => batchNormOp.spec.complete!(known, { axis: 1 } as never),
+}) as unknown as OpDef
+
+/**
+ * `batchNorm` over the batches of `ndev` devices at once; here of one.
+ *
+ * `(N, C, …), (C,) × 4 -> (N, C, …)`; float dtypes, kept; `key` names the layer to the other devices. Moving statistics as in `batchNorm`.
+ * @throws MXNetError for more than one device, and when an array does not have one number a channel.
+ * @example
+ * const [c, x] = [nd.ones([2]), nd.ones([1, 2, 3])]
+ * nd.contrib.syncBatchNorm(x, c, nd.zeros([2]), nd.zeros([2]), c, { key: 'norm0' }).shape // => [1, 2, 3]
+ * @see MXNet `_contrib_SyncBatchNorm`
+ */
+export function syncBatchNorm<T extends Tensor>(
+  data: T,
+  gamma: T,
+  beta: T,
+  movingMean: T,
+  movingVar: T,
+  attrs: Given<typeof syncAttrs>,
+): T | T[] {
+  return normalized(syncOp, [data, gamma, beta, movingMean, movingVar], attrs)
 }

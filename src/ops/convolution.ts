@@ -61,7 +61,8 @@ const shared = {
   cudnnOff: attr.bool(false),
   layout: attr.optional(attr.oneOf(layouts)),
 }
-const convolutionAttrs = {
+/** Attributes of `Convolution`. */
+export const convolutionAttrs = {
   ...shared,
   workspace: attr.int(1024, { min: 0 }),
   noBias: attr.bool(false),
@@ -128,8 +129,13 @@ function checkWeight(where: string, weight: Tensor, want: readonly number[]): vo
     fail(where, `weight ${formatShape(weight.shape)} does not fit: it must be ${formatShape(want)}`)
 }
 
-/** Adds one number a channel (axis 1). */
-function addBias(where: string, y: Tensor, bias: Tensor | undefined, numFilter: number): Tensor {
+/** Adds a bias to each channel of axis 1, where there is one. */
+export function addBias(
+  where: string,
+  y: Tensor,
+  bias: Tensor | undefined,
+  numFilter: number,
+): Tensor {
   if (!bias) return y
   if (bias.shape.length !== 1 || bias.shape[0] !== numFilter)
     fail(where, `bias ${formatShape(bias.shape)} must be ${formatShape([numFilter])}`)

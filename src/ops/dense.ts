@@ -110,7 +110,8 @@ export function batchDot<T extends Tensor>(lhs: T, rhs: T, options?: TransposeOp
   return apply(batchDotOp, [lhs, rhs], options)
 }
 
-const fullyConnectedAttrs = {
+/** Attributes of `FullyConnected`. */
+export const fullyConnectedAttrs = {
   numHidden: attr.optional(attr.int(undefined, { above: 0 })),
   noBias: attr.bool(false),
   flatten: attr.bool(true),

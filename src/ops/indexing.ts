@@ -216,10 +216,10 @@ export function where<T extends Tensor>(condition: T, x: T, y: T): T {
   return apply(whereOp, [condition, x, y])
 }
 
-const embeddingAttrs = {
+/** Attributes of `Embedding`: files say the dtype of the weight; gradients are dense here. */
+export const embeddingAttrs = {
   inputDim: attr.int(undefined, { above: 0 }),
   outputDim: attr.int(undefined, { above: 0 }),
-  // Files say the dtype of the weight; gradients are dense here.
   dtype: attr.dtype('float32'),
   sparseGrad: attr.bool(false),
 }

@@ -52,6 +52,28 @@ export function mpAdamwUpdate<T extends Tensor>(
   return update(mpAdamwOp, weight, grad, [mean, variance, weight32], options, [rescaleGrad])
 }
 
+const groupAdagradOp = defineUpdate('_contrib_group_adagrad_update', formulas.groupAdagrad)
+
+/**
+ * One step of AdaGrad that keeps one sum of squares a row; `history` is overwritten.
+ *
+ * `g' = clip(rescaleGrad·g)`, `h' = h + mean(g'²)` over each row, `w' = w - lr·g' / (√h' + epsilon)`;
+ * `(R, …), (R, …), (R, 1) -> (R, …)`.
+ * @throws MXNetError when the shapes do not fit, or `lr` is missing.
+ * @example
+ * const [w, g, history] = [nd.ones([2, 3]), nd.ones([2, 3]), nd.zeros([2, 1])]
+ * nd.contrib.groupAdagradUpdate(w, g, history, { lr: 0.1 }).shape // => [2, 3]
+ * @see MXNet `contrib.group_adagrad_update`
+ */
+export function groupAdagradUpdate<T extends Tensor>(
+  weight: T,
+  grad: T,
+  history: T,
+  options: UpdateOptions<typeof formulas.groupAdagrad, T>,
+): T {
+  return update(groupAdagradOp, weight, grad, [history], options)
+}
+
 const phase1 = {
   arrays: ['weight', 'grad', 'mean', 'var'],
   attrs: {

@@ -13,7 +13,8 @@ import { filled, mapTensors, pointwise, reduce, reshapeTo } from '../prim/primit
 import type { PoolSizes } from '../prim/window.ts'
 import { channelsBack, channelsFirst, channelsLast, perAxis } from './convolution.ts'
 
-const poolingAttrs = {
+/** Attributes of `Pooling`. */
+export const poolingAttrs = {
   kernel: attr.ints([], { min: 0 }),
   poolType: attr.oneOf(['max', 'avg', 'sum', 'lp'], 'max'),
   globalPool: attr.bool(false),

@@ -1,16 +1,15 @@
-/** Feature maps in another size, and pooled over regions: AdaptiveAvgPooling2D, BilinearResize2D, ROIAlign. */
+/** Feature maps in another size: AdaptiveAvgPooling2D, BilinearResize2D. */
 
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
-import { defineOp, OpDef } from '../core/op.ts'
+import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { callRoutine } from '../prim/call.ts'
-import { castTo } from '../prim/primitive.ts'
 import { adaptive, linear, resample } from './resampling.ts'
 
-function checkMap(where: string, x: Tensor): [number, number, number, number] {
+/** The sizes of a feature map that is not empty. */
+export function checkMap(where: string, x: Tensor): [number, number, number, number] {
   if (x.shape.length !== 4)
     fail(where, `data has shape ${formatShape(x.shape)}: it must be (N, C, H, W)`)
   if (x.shape[2] === 0 || x.shape[3] === 0) fail(where, `the map ${formatShape(x.shape)} is empty`)
@@ -114,89 +113,4 @@ export function bilinearResize2D<T extends Tensor>(
   like?: T,
 ): T {
   return apply(resizeOp, [data, like], options)
-}
-
-const roiAttrs = {
-  pooledSize: attr.ints(undefined, { above: 0 }),
-  spatialScale: attr.float(),
-  sampleRatio: attr.int(-1),
-  positionSensitive: attr.bool(false),
-  aligned: attr.bool(false),
-}
-
-interface RoiSettings {
-  readonly numbers: readonly number[]
-  readonly data: readonly number[]
-  readonly out: readonly number[]
-}
-
-const json = (value: unknown): string => JSON.stringify(value)
-
-/** The gradient of the data: linear in dy, so its own gradient is the pooling again. */
-const roiBackOp: OpDef = new OpDef({
-  name: 'gradient of ROIAlign',
-  inputs: ['rois', 'dy'],
-  attrs: { settings: attr.opaque<RoiSettings>(json) },
-  body: ([rois, dy], { settings }) => {
-    const { numbers, data } = settings as RoiSettings
-    return callRoutine('roiAlignBack', [rois!, dy!], numbers, data, dy!.dtype)
-  },
-  grad: ({ inputs, dys, attrs }) => [null, apply(roiOp, [dys[0]!, inputs[0]!], attrs as never)],
-}) as unknown as OpDef
-
-const roiOp: OpDef = new OpDef({
-  name: 'pooling of ROIAlign',
-  inputs: ['data', 'rois'],
-  attrs: { settings: attr.opaque<RoiSettings>(json) },
-  body: ([x, rois], { settings }) => {
-    const { numbers, out } = settings as RoiSettings
-    return callRoutine('roiAlign', [x!, rois!], numbers, out)
-  },
-  grad: ({ inputs, dys, attrs }) => [apply(roiBackOp, [inputs[1]!, dys[0]!], attrs as never), null],
-}) as unknown as OpDef
-
-const roiAlignOp = defineOp({
-  name: '_contrib_ROIAlign',
-  inputs: ['data', 'rois'],
-  attrs: roiAttrs,
-  body: ([x, rois], { pooledSize, spatialScale, sampleRatio, positionSensitive, aligned }) => {
-    const where = '_contrib_ROIAlign'
-    const [n, c, h, w] = checkMap(where, x!)
-    if (rois!.shape.length !== 2 || rois!.shape[1] !== 5)
-      fail(where, `rois have shape ${formatShape(rois!.shape)}: they must be (R, 5)`)
-    const [down, across = down] = pooledSize as [number, number?]
-    if (positionSensitive && c % (down * across) !== 0)
-      fail(where, `${c} channels do not divide by ${down}·${across}`)
-    const regions = rois!.shape[0]!
-    const settings: RoiSettings = {
-      numbers: [
-        ...[n, c, h, w, regions, down, across, spatialScale, sampleRatio],
-        ...[aligned ? 1 : 0, positionSensitive ? 1 : 0],
-      ],
-      data: x!.shape,
-      out: [regions, positionSensitive ? c / (down * across) : c, down, across],
-    }
-    return apply(roiOp, [x!, castTo(rois!, x!.dtype)], { settings } as never)
-  },
-})
-
-/**
- * Regions of feature maps pooled to one size: in each bin the mean of samples that are interpolated between elements.
- *
- * `(N, C, H, W), (R, 5) -> (R, C, h, w)`; keeps the dtype. A region is the number of its map and corners, times
- * `spatialScale`; `sampleRatio` samples a bin each way (below 1: as many as elements). `aligned` moves regions by half
- * an element. No gradient for the regions.
- * @throws MXNetError when the shapes do not fit.
- * @example
- * nd.contrib.roiAlign(nd.ones([1, 2, 6, 6]), nd.array([[0, 0, 0, 4, 4]]), { pooledSize: 2, spatialScale: 1 }).shape // => [1, 2, 2, 2]
- * @see MXNet `_contrib_ROIAlign`
- */
-export function roiAlign<T extends Tensor>(
-  data: T,
-  rois: T,
-  attrs: Omit<Given<typeof roiAttrs>, 'pooledSize'> & {
-    readonly pooledSize: number | readonly number[]
-  },
-): T {
-  return apply(roiAlignOp, [data, rois], attrs as Given<typeof roiAttrs>)
 }

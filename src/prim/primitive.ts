@@ -356,14 +356,27 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return reshapeTo(reduce(x, 'sum', axes), shape)
 }
 
-/** A sum of products by letters, as in `contract(a, b, 'ik', 'jk', 'ij')`; dtypes must agree. */
+/** A sum of products by letters, as in `contract(a, b, 'ik', 'jk', 'ij')`, in any order; dtypes must agree. */
 export function contract(a: Tensor, b: Tensor, lhs: string, rhs: string, out: string): Tensor {
   // Products of 16-bit floats are those of float32, rounded once.
   if (halfFormat(a.dtype) !== undefined) {
     const wide = (t: Tensor): Tensor => castTo(t, 'float32')
     return castTo(contract(wide(a), wide(b), lhs, rhs, out), a.dtype)
   }
-  return apply(contractOp, [a, b], { lhs, rhs, out })
+  // A product is a matrix (or a batch of them): where `out` mixes rows and columns, it is the rearranged one.
+  const groups = [
+    [...out].filter((c) => lhs.includes(c) && rhs.includes(c)),
+    [...out].filter((c) => !rhs.includes(c)),
+    [...out].filter((c) => !lhs.includes(c)),
+  ]
+  const together = groups.every((g) => out.includes(g.join('')))
+  if (together) return apply(contractOp, [a, b], { lhs, rhs, out })
+  const sorted = groups.flat().join('')
+  const product = apply(contractOp, [a, b], { lhs, rhs, out: sorted })
+  return permuteAxes(
+    product,
+    [...out].map((c) => sorted.indexOf(c)),
+  )
 }
 
 /** Elements of `x` along `axis` at int32 `indices`. */

@@ -102,9 +102,35 @@ const listings: { readonly [op: string]: Listing } = {
   _contrib_box_encode: { outputs: () => 2 },
   _contrib_Proposal: scored(),
   _contrib_MultiProposal: scored(),
+  _contrib_calibrate_entropy: { outputs: () => ['threshold', 'divergence'] },
+  _contrib_hawkesll: { outputs: () => 2 },
   _contrib_quantize: ranged(),
   _contrib_quantize_v2: ranged(),
   _contrib_requantize: ranged(),
+  _contrib_quantized_act: ranged(),
+  _contrib_quantized_batch_norm: { ...ranged(), aux: batchNorm.aux!, init: batchNorm.init! },
+  _contrib_quantized_concat: ranged(),
+  _contrib_quantized_conv: ranged(),
+  _contrib_quantized_elemwise_add: ranged(),
+  _contrib_quantized_elemwise_mul: {
+    outputs: ({ enableFloatOutput }) =>
+      enableFloatOutput === true ? ['output'] : ['output', 'min_output', 'max_output'],
+  },
+  _contrib_quantized_embedding: ranged(),
+  _contrib_quantized_flatten: ranged(),
+  _contrib_quantized_fully_connected: ranged(),
+  _contrib_quantized_pooling: ranged(),
+  _contrib_DeformableConvolution: {
+    inputs: ({ noBias }) => ['data', 'offset', 'weight', ...when(noBias !== true, 'bias')],
+  },
+  _contrib_ModulatedDeformableConvolution: {
+    inputs: ({ noBias }) => ['data', 'offset', 'mask', 'weight', ...when(noBias !== true, 'bias')],
+  },
+  _contrib_DeformablePSROIPooling: {
+    inputs: ({ noTrans }) => ['data', 'rois', ...when(noTrans !== true, 'trans')],
+    counted: () => 2,
+  },
+  _sample_unique_zipfian: { outputs: () => 2 },
   _histogram: { outputs: () => 2 },
   moments: { outputs: () => ['mean', 'var'] },
   _linalg_slogdet: { outputs: () => 2 },
@@ -120,7 +146,10 @@ function sequence(): Listing {
 
 /** Proposals come with their scores when asked for. */
 function scored(): Listing {
-  return { outputs: ({ outputScore }) => (outputScore === true ? ['output', 'score'] : ['output']) }
+  return {
+    counted: () => 2,
+    outputs: ({ outputScore }) => (outputScore === true ? ['output', 'score'] : ['output']),
+  }
 }
 
 /** Quantized arrays come with their range. */

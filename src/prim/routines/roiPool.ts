@@ -1,9 +1,7 @@
 /** The largest element in each bin of boxes on images. */
 
+import { round } from './roi.ts'
 import type { Routine } from './routine.ts'
-
-/** Half away from zero, as C rounds. */
-const round = (x: number): number => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
 
 /**
  * Inputs: images (N, C, H, W), boxes (R, 5) of image number and corners; numbers: N, C, H, W, R, bins down and across,
