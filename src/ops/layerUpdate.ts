@@ -57,7 +57,7 @@ const groupAdagradOp = defineUpdate('_contrib_group_adagrad_update', formulas.gr
 /**
  * One step of AdaGrad that keeps one sum of squares a row; `history` is overwritten.
  *
- * `g' = clip(rescaleGrad·g)`, `h' = h + mean(g'²)` over each row, `w' = w - lr·g' / (√h' + epsilon)`;
+ * `g' = clip(rescaleGrad·g)`, `h' = h + mean(g'²)` over each row, `w' = w - lr·g' / √(h' + epsilon)`;
  * `(R, …), (R, …), (R, 1) -> (R, …)`.
  * @throws MXNetError when the shapes do not fit, or `lr` is missing.
  * @example

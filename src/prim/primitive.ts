@@ -363,20 +363,39 @@ export function contract(a: Tensor, b: Tensor, lhs: string, rhs: string, out: st
     const wide = (t: Tensor): Tensor => castTo(t, 'float32')
     return castTo(contract(wide(a), wide(b), lhs, rhs, out), a.dtype)
   }
-  // A product is a matrix (or a batch of them): where `out` mixes rows and columns, it is the rearranged one.
-  const groups = [
-    [...out].filter((c) => lhs.includes(c) && rhs.includes(c)),
-    [...out].filter((c) => !rhs.includes(c)),
-    [...out].filter((c) => !lhs.includes(c)),
-  ]
+  // A product is a matrix (or a batch of them): letters that make its rows, columns and sums must stand together.
+  const inBoth = (c: string): boolean => lhs.includes(c) && rhs.includes(c)
+  const batch = [...out].filter(inBoth)
+  const rows = [...out].filter((c) => !rhs.includes(c))
+  const columns = [...out].filter((c) => !lhs.includes(c))
+  const sums = [...lhs].filter((c) => inBoth(c) && !out.includes(c))
+  const [left, as] = sorted(a, lhs, [batch, rows, sums])
+  const [right, bs] = sorted(b, rhs, [batch, sums, columns])
+  const groups = [batch, rows, columns]
   const together = groups.every((g) => out.includes(g.join('')))
-  if (together) return apply(contractOp, [a, b], { lhs, rhs, out })
-  const sorted = groups.flat().join('')
-  const product = apply(contractOp, [a, b], { lhs, rhs, out: sorted })
+  const order = together ? out : groups.flat().join('')
+  const product = apply(contractOp, [left, right], { lhs: as, rhs: bs, out: order })
   return permuteAxes(
     product,
-    [...out].map((c) => sorted.indexOf(c)),
+    [...out].map((c) => order.indexOf(c)),
   )
+}
+
+/** A tensor whose axes have letters, with the letters of each group next to each other. */
+function sorted(
+  x: Tensor,
+  letters: string,
+  groups: readonly (readonly string[])[],
+): [Tensor, string] {
+  if (groups.every((g) => letters.includes(g.join('')))) return [x, letters]
+  const order = groups.flat().join('')
+  return [
+    permuteAxes(
+      x,
+      [...order].map((c) => letters.indexOf(c)),
+    ),
+    order,
+  ]
 }
 
 /** Elements of `x` along `axis` at int32 `indices`. */

@@ -18,6 +18,8 @@ interface Listing {
   readonly init?: { readonly [input: string]: string }
   /** The beginning of names that are made, where it is not the operator's name. */
   readonly hint?: string
+  /** What files give as `num_args` of any number of inputs, null if nothing; by default their number. */
+  readonly numArgs?: (count: number) => number | null
 }
 
 const weighted = {
@@ -109,8 +111,8 @@ const listings: { readonly [op: string]: Listing } = {
   _contrib_requantize: ranged(),
   _contrib_quantized_act: ranged(),
   _contrib_quantized_batch_norm: { ...ranged(), aux: batchNorm.aux!, init: batchNorm.init! },
-  _contrib_quantized_concat: ranged(),
-  _contrib_quantized_conv: ranged(),
+  _contrib_quantized_concat: { ...ranged(), numArgs: (count) => count / 3 },
+  _contrib_quantized_conv: { ...ranged(), numArgs: () => null },
   _contrib_quantized_elemwise_add: ranged(),
   _contrib_quantized_elemwise_mul: {
     outputs: ({ enableFloatOutput }) =>
@@ -118,7 +120,7 @@ const listings: { readonly [op: string]: Listing } = {
   },
   _contrib_quantized_embedding: ranged(),
   _contrib_quantized_flatten: ranged(),
-  _contrib_quantized_fully_connected: ranged(),
+  _contrib_quantized_fully_connected: { ...ranged(), numArgs: () => null },
   _contrib_quantized_pooling: ranged(),
   _contrib_DeformableConvolution: {
     inputs: ({ noBias }) => ['data', 'offset', 'weight', ...when(noBias !== true, 'bias')],
@@ -163,6 +165,13 @@ const listingOf = (op: OpDef): Listing =>
 
 /** Whether the operator takes any number of arrays. */
 export const isVariadic = (op: OpDef): boolean => op.spec.inputs.some((n) => n.startsWith('...'))
+
+/** What files give as `num_args` of an operator with so many inputs, null if nothing. */
+export function argumentCount(op: OpDef, count: number): number | null {
+  if (!isVariadic(op) || Object.hasOwn(op.schema, 'numArgs')) return null
+  const { numArgs } = listingOf(op)
+  return numArgs === undefined ? count : numArgs(count)
+}
 
 const plain = (name: string): string => name.replace(/^\.\.\./, '').replace(/\?$/, '')
 

@@ -3,7 +3,7 @@
 import { fail } from '../base/error.ts'
 import { pythonNumber } from '../core/attrs.ts'
 import type { OpDef } from '../core/op.ts'
-import { isVariadic } from './listing.ts'
+import { argumentCount } from './listing.ts'
 
 /** MXNet's spelling of an attribute: `numHidden` is `num_hidden`; single letters keep their case. */
 export const wireName = (name: string): string =>
@@ -61,7 +61,8 @@ export function formatAttrs(
     const single = typeof value === 'number' && Array.isArray(normal)
     texts.set(wireName(name), single ? pythonNumber(value) : format(normal))
   }
-  if (isVariadic(op) && !Object.hasOwn(op.schema, 'numArgs')) texts.set('num_args', String(count))
+  const given = argumentCount(op, count)
+  if (given !== null) texts.set('num_args', String(given))
   return texts
 }
 

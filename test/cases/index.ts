@@ -4,6 +4,7 @@ import { binaryRows } from './binary.ts'
 import { contribRows } from './contrib.ts'
 import { creationRows } from './creation.ts'
 import { denseRows } from './dense.ts'
+import { detectorRows } from './detectors.ts'
 import { imageRows } from './image.ts'
 import { indexingRows } from './indexing.ts'
 import { linalgRows } from './linalg.ts'
@@ -12,6 +13,7 @@ import { multiUpdateRows } from './multiUpdate.ts'
 import { networkRows } from './network.ts'
 import { normalizationRows } from './normalization.ts'
 import { placesRows } from './places.ts'
+import { quantizedRows } from './quantized.ts'
 import { recurrentRows } from './recurrent.ts'
 import { reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
@@ -47,4 +49,6 @@ export const rows: readonly Row[] = [
   ...normalizationRows,
   ...networkRows,
   ...recurrentRows,
+  ...quantizedRows,
+  ...detectorRows,
 ]

@@ -100,6 +100,39 @@ export const normalizationRows: readonly Row[] = [
     tol64: 1e-11,
     tol32: 5e-5,
   }),
+  row<Batch>({
+    op: '_contrib_BatchNormWithReLU',
+    domain: signed,
+    cases: [
+      { inputs: [[3, 2, 4], [2], [2], ...fixed(2)], attrs: { training: true, fixGamma: false } },
+      { inputs: [[4, 3], [3], [3], ...fixed(3)], attrs: { training: true, axis: -1, eps: 0.1 } },
+      { inputs: [[2, 3, 2], [3], [3], ...fixed(3)], attrs: { training: false } },
+    ],
+    formula: (xs, attrs) => {
+      const [out, ...rest] = batchNorm(xs, attrs)
+      return [map(out!, (v) => Math.max(v, 0)), ...rest]
+    },
+    tol64: 1e-11,
+    tol32: 5e-5,
+  }),
+  row<Batch & { key: string }>({
+    op: '_contrib_SyncBatchNorm',
+    domain: signed,
+    cases: [
+      {
+        inputs: [[3, 2, 4], [2], [2], ...fixed(2)],
+        attrs: { key: 'a', training: true, fixGamma: false },
+      },
+      {
+        inputs: [[4, 3], [3], [3], ...fixed(3)],
+        attrs: { key: 'a', training: true, momentum: 0.7, eps: 0.1 },
+      },
+      { inputs: [[2, 3, 2], [3], [3], ...fixed(3)], attrs: { key: 'b', training: false } },
+    ],
+    formula: batchNorm,
+    tol64: 1e-11,
+    tol32: 5e-5,
+  }),
   row<Norm>({
     op: 'LayerNorm',
     domain: signed,

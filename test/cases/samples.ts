@@ -191,4 +191,41 @@ export const sampleRows: readonly Row[] = [
     },
     ...none,
   }),
+  row({
+    op: '_sample_unique_zipfian',
+    cases: [{ attrs: { rangeMax: 6, shape: [2, 3] } }],
+    statistics: async (context) => {
+      const range = 6
+      const p = Array.from(
+        { length: range },
+        (_, k) => Math.log((k + 2) / (k + 1)) / Math.log(range + 1),
+      )
+      const values = await draws(context, '_sample_unique_zipfian', [], {
+        rangeMax: range,
+        shape: [n, 3],
+      })
+      const rows = Array.from({ length: n }, (_, r) => values.slice(3 * r, 3 * r + 3))
+      expect(rows.every((r) => new Set(r).size === 3)).toBe(true)
+      const near = (share: number, want: number): void =>
+        expect(Math.abs(share - want)).toBeLessThan(5 * Math.sqrt((want * (1 - want)) / n))
+      p.forEach((first, k) => {
+        near(rows.filter((r) => r[0] === k).length / n, first)
+        const second = sum(p.map((q, j) => (j === k ? 0 : (q * first) / (1 - q))))
+        near(rows.filter((r) => r[1] === k).length / n, second)
+      })
+      seed(3)
+      const attrs = { rangeMax: range, shape: [n, 2] }
+      const [, tries] = withFrame({ context }, () =>
+        applyAll(findOp('_sample_unique_zipfian')!, [], attrs),
+      ) as NDArray[]
+      const counts = Array.from(await tries!.asTypedArray(), Number)
+      expect(Math.min(...counts)).toBe(2)
+      // After a first class of share q it takes 1/(1 - q) draws to meet another one.
+      const mean = 1 + sum(p.map((q) => q / (1 - q)))
+      const spread = sum(p.map((q) => q * (2 / (1 - q) ** 2 - 1 / (1 - q)))) - (mean - 1) ** 2
+      const error = Math.abs(sum(counts) / n - mean)
+      expect(error).toBeLessThan(5 * Math.sqrt(spread / n))
+    },
+    ...none,
+  }),
 ]

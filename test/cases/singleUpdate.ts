@@ -225,4 +225,32 @@ export const singleUpdateRows: readonly Row[] = [
   }),
   phase2Row('lamb_update_phase2', false),
   phase2Row('mp_lamb_update_phase2', true),
+  row<Numbers>({
+    op: '_contrib_group_adagrad_update',
+    domain: signed,
+    cases: [
+      { inputs: [[3, 2], [3, 2], { shape: [3, 1], from: between(0.1, 2) }], attrs: { lr: 0.1 } },
+      {
+        inputs: [[2, 3], [2, 3], { shape: [2, 1], from: between(0.1, 2) }],
+        attrs: { lr: 0.5, rescaleGrad: 0.5, clipGradient: 0.3, epsilon: 1e-3 },
+      },
+      { inputs: [[1, 4], [1, 4], { shape: [1, 1], from: between(0.1, 2) }], attrs: { lr: 0.2 } },
+    ],
+    formula: ([w, g, h], { lr, rescaleGrad = 1, clipGradient = -1, epsilon = 1e-5 }) => {
+      if (w!.shape.length !== 2) throw new Error('rows')
+      const grad = build(g!.shape, (at) => clipped(rescaleGrad * get(g!, at), clipGradient))
+      const width = g!.shape[1]!
+      const next = build(h!.shape, ([r]) => {
+        const squares = Array.from({ length: width }, (_, c) => get(grad, [r!, c]) ** 2)
+        return get(h!, [r!, 0]) + squares.reduce((a, b) => a + b, 0) / width
+      })
+      const moved = build(w!.shape, (at) => {
+        const step = (lr! * get(grad, at)) / Math.sqrt(get(next, [at[0]!, 0]) + epsilon)
+        return get(w!, at) - step
+      })
+      return [moved, next]
+    },
+    order: 0,
+    why,
+  }),
 ]
