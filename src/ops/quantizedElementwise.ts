@@ -124,7 +124,8 @@ const mulOp = defineOp({
  * @throws MXNetError when shapes differ or an array is not int8.
  * @example
  * const [x, low, high] = [nd.array([51], { dtype: 'int8' }), nd.array([-5]), nd.array([5])]
- * await nd.contrib.quantizedElemwiseMul(x, x, low, high, low, high, { enableFloatOutput: true })[0].asArray() // => [4]
+ * const [out, least, most] = nd.contrib.quantizedElemwiseMul(x, x, low, high, low, high)
+ * await out.asArray() // => [2601]
  * @see MXNet `_contrib_quantized_elemwise_mul`
  */
 export function quantizedElemwiseMul<T extends Tensor>(
