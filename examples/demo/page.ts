@@ -1,20 +1,25 @@
-// The page: buttons, curves, and a sheet to draw a digit on. The worker does everything that takes time.
-import { side, toDigit } from '../../src/cli/digit.ts'
-import type { Reply, Request } from './messages.ts'
+// The page: a choice of devices, buttons, curves, and a sheet to draw a digit on. The worker does everything that takes time.
+import type { Device, Reply, Request } from './messages.ts'
+import { makeSheet, showDigit, showWeights } from './sheet.ts'
 
 const epochs = 4
+const imagesOfEpoch = 60_000
 
 function byId<E extends HTMLElement>(id: string): E {
   const found = document.querySelector<E>(`#${id}`)
   if (found === null) throw new Error(`the page has no #${id}`)
   return found
 }
-const status = byId<HTMLElement>('status')
+const status = byId('status')
+const devices = byId<HTMLFieldSetElement>('devices')
 const trainButton = byId<HTMLButtonElement>('train')
 const progress = byId<HTMLProgressElement>('progress')
-const sheet = byId<HTMLCanvasElement>('sheet')
-const verdict = byId<HTMLElement>('verdict')
-const bars = [...byId<HTMLElement>('bars').querySelectorAll<HTMLElement>('.bar')]
+const verdict = byId('verdict')
+const hint = byId('hint')
+const note = byId('note')
+const seen = byId<HTMLCanvasElement>('seen')
+const weights = byId<HTMLCanvasElement>('weights')
+const bars = [...byId('bars').querySelectorAll<HTMLElement>('.bar')]
 
 // The worker's name tells it where the page is: its own address is that of a script.
 const worker = new Worker(new URL('./trainer.ts', import.meta.url), {
@@ -24,12 +29,31 @@ const worker = new Worker(new URL('./trainer.ts', import.meta.url), {
 const ask = (request: Request): void => worker.postMessage(request)
 
 let training = false
+/** What stands where curves will be. */
+const before = ['loss', 'accuracy'].map((id) => [byId(id), byId(id).innerHTML] as const)
+const guessing = note.textContent
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
+const count = (n: number): string => Math.round(n).toLocaleString('en')
+
+function say(text: string, bad = false): void {
+  status.textContent = text
+  status.classList.toggle('error', bad)
+}
 
 function setTraining(now: boolean): void {
   training = now
   trainButton.textContent = now ? 'Stop' : 'Train'
   trainButton.disabled = false
+  devices.disabled = now
+}
+
+const chosen = (): Device =>
+  document.querySelector<HTMLInputElement>('input[name=device]:checked')!.value as Device
+
+function showDevices({ cpu, gpu }: Extract<Reply, { type: 'ready' }>): void {
+  byId('about-cpu').textContent = cpu
+  byId('about-gpu').textContent = gpu.about
+  document.querySelector<HTMLInputElement>('input[value=gpu]')!.disabled = !gpu.usable
 }
 
 worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
@@ -37,31 +61,38 @@ worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
     case 'ready':
       byId('network').textContent = data.network
       byId('picture').innerHTML = data.picture
-      status.textContent = `Ready. Computing on ${data.about}.`
+      showWeights(weights, data.weights)
+      showDevices(data)
+      say('Ready: press Train.')
       setTraining(false)
       break
-    case 'progress': {
-      progress.value = (data.epoch + data.images / 60_000) / epochs
-      const speed = Math.round(data.perSecond).toLocaleString('en')
-      status.textContent = `Epoch ${data.epoch}: loss ${data.loss.toFixed(3)}, ${speed} images a second`
+    case 'progress':
+      progress.value = (data.epoch + data.images / imagesOfEpoch) / epochs
+      say(`Pass ${data.epoch + 1} of ${epochs} over the digits, on the ${chosen().toUpperCase()}`)
+      byId('figure-loss').textContent = data.loss.toFixed(3)
+      byId('figure-speed').textContent = count(data.perSecond)
       byId('loss').innerHTML = data.picture
-      break
-    }
-    case 'epoch':
-      byId('result').textContent = `Held-out digits recognised: ${percent(data.accuracy)}`
-      byId('result').dataset.accuracy = String(data.accuracy)
-      byId('accuracy').innerHTML = data.picture
+      showWeights(weights, data.weights)
       recognise()
       break
-    case 'stopped':
+    case 'tested':
+      byId('result').textContent = percent(data.accuracy)
+      byId('result').dataset.accuracy = String(data.accuracy)
+      byId('accuracy').innerHTML = data.picture
+      note.textContent = `It reads ${percent(data.accuracy)} of digits it has never seen.`
+      recognise()
+      break
+    case 'stopped': {
+      const took = `${data.seconds.toFixed(1)} s on the ${chosen().toUpperCase()}`
+      say(data.finished ? `Trained in ${took}. Now draw a digit.` : `Stopped after ${took}.`)
       setTraining(false)
       break
+    }
     case 'recognised':
       showVerdict(data.probabilities)
       break
     case 'failed':
-      status.textContent = data.message
-      status.classList.add('error')
+      say(data.message, true)
       setTraining(false)
       break
     default:
@@ -69,102 +100,62 @@ worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
   }
 })
 worker.addEventListener('error', (event) => {
-  status.textContent = `The worker failed: ${event.message}`
-  status.classList.add('error')
+  say(`The worker failed: ${event.message || 'its script does not load'}`, true)
 })
 
 trainButton.addEventListener('click', () => {
   if (training) {
     trainButton.disabled = true
+    say('Stopping …')
     ask({ type: 'stop' })
     return
   }
   setTraining(true)
-  ask({ type: 'train', epochs })
+  progress.value = 0
+  for (const id of ['figure-loss', 'figure-speed', 'result']) byId(id).textContent = '–'
+  delete byId('result').dataset.accuracy
+  for (const [place, text] of before) place.innerHTML = text
+  note.textContent = guessing
+  say('Fetching 60,000 digits …')
+  ask({ type: 'train', device: chosen(), epochs })
 })
 
-// The sheet: white ink on black, as the digits that the network has seen.
-const pen = sheet.getContext('2d', { willReadFrequently: true })!
-const clear = (): void => {
-  pen.fillStyle = 'black'
-  pen.fillRect(0, 0, sheet.width, sheet.height)
-  pen.strokeStyle = 'white'
-  pen.lineWidth = sheet.width / 13
-  pen.lineCap = 'round'
-  pen.lineJoin = 'round'
-  inked = false
-  verdict.textContent = '?'
-  for (const bar of bars) bar.style.setProperty('--part', '0')
-  preview(new Float32Array(side * side))
-}
-let inked = false
-let last: readonly [number, number] | null = null
-
-function place(event: PointerEvent): readonly [number, number] {
-  const box = sheet.getBoundingClientRect()
-  return [
-    ((event.clientX - box.left) / box.width) * sheet.width,
-    ((event.clientY - box.top) / box.height) * sheet.height,
-  ]
-}
-
-function stroke(to: readonly [number, number]): void {
-  pen.beginPath()
-  pen.moveTo(...(last ?? to))
-  pen.lineTo(...to)
-  pen.stroke()
-  last = to
-  inked = true
-}
-
-sheet.addEventListener('pointerdown', (event) => {
-  sheet.setPointerCapture(event.pointerId)
-  last = null
-  stroke(place(event))
+const sheet = makeSheet(byId<HTMLCanvasElement>('sheet'), {
+  begun: () => {
+    hint.hidden = true
+  },
+  drawn: recognise,
 })
-sheet.addEventListener('pointermove', (event) => {
-  if (event.buttons === 1) for (const part of coalesced(event)) stroke(place(part))
-})
-sheet.addEventListener('pointerup', () => {
-  last = null
-  recognise()
-})
-byId('clear').addEventListener('click', clear)
-
-/** All the points a fast pen went through since the last event. */
-function coalesced(event: PointerEvent): PointerEvent[] {
-  const parts = event.getCoalescedEvents()
-  return parts.length > 0 ? parts : [event]
-}
 
 function recognise(): void {
-  if (!inked) return
-  const { width, height } = sheet
-  const { data } = pen.getImageData(0, 0, width, height)
-  const pixels = Float32Array.from({ length: width * height }, (_, i) => data[4 * i]!)
-  const digit = toDigit({ width, height, pixels })
-  preview(digit)
+  const digit = sheet.digit()
+  if (digit === null) return
+  showDigit(seen, digit)
   ask({ type: 'recognise', pixels: digit })
 }
 
-/** What the network sees. */
-function preview(pixels: Float32Array): void {
-  const canvas = byId<HTMLCanvasElement>('seen')
-  const image = new ImageData(side, side)
-  pixels.forEach((v, i) => {
-    image.data.set([255 * v, 255 * v, 255 * v, 255], 4 * i)
-  })
-  canvas.getContext('2d')!.putImageData(image, 0, 0)
-}
+byId('clear').addEventListener('click', () => {
+  sheet.clear()
+  hint.hidden = false
+  verdict.textContent = '?'
+  byId('sure').textContent = ''
+  for (const bar of bars) {
+    bar.style.setProperty('--part', '0')
+    bar.className = 'bar'
+  }
+  seen.getContext('2d')!.clearRect(0, 0, seen.width, seen.height)
+})
 
 function showVerdict(probabilities: readonly number[]): void {
+  // The answer to a digit that has been wiped away meanwhile is no answer.
+  if (sheet.digit() === null) return
   const best = probabilities.indexOf(Math.max(...probabilities))
   verdict.textContent = String(best)
+  byId('sure').textContent = percent(probabilities[best]!)
   bars.forEach((bar, i) => {
     bar.style.setProperty('--part', String(probabilities[i]))
     bar.title = percent(probabilities[i]!)
     bar.classList.toggle('best', i === best)
+    bar.classList.toggle('high', probabilities[i]! > 0.25)
   })
 }
-
-clear()
