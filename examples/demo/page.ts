@@ -84,6 +84,7 @@ worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
       break
     case 'stopped': {
       const took = `${data.seconds.toFixed(1)} s on the ${chosen().toUpperCase()}`
+      if (data.finished) progress.value = 1
       say(data.finished ? `Trained in ${took}. Now draw a digit.` : `Stopped after ${took}.`)
       setTraining(false)
       break

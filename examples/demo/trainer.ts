@@ -5,6 +5,8 @@ import type { Device, Reply, Request } from './messages.ts'
 const batchSize = 100
 /** Batches of one point of the loss's curve: a thousand images. */
 const stretch = 10
+/** Images between two tests on unseen digits. */
+const untilTest = 15_000
 /** Units of the first layer whose weights the page shows. */
 const shown = 32
 /** Milliseconds between two turns of the page's messages, and between two reports to it. */
@@ -44,7 +46,8 @@ const weights = async (): Promise<Float32Array> =>
   Float32Array.from(await first.weight.data(ctx).at(`:${shown}`).asTypedArray(), Number)
 
 let running = false
-const size = { width: 420, height: 260 }
+const curve = (name: string, values: readonly number[], xLabel: string): string =>
+  viz.plotCurves({ [name]: values }, { width: 420, height: 260, xLabel }).svg
 
 async function train(device: Device, epochs: number): Promise<void> {
   running = true
@@ -54,6 +57,12 @@ async function train(device: Device, epochs: number): Promise<void> {
   const losses: number[] = []
   const accuracies: number[] = []
   const start = performance.now()
+  const look = async (): Promise<void> => {
+    accuracies.push(await test())
+    const xLabel = `tests, one every ${untilTest.toLocaleString('en')} images`
+    const picture = curve('part of unseen digits read right', accuracies, xLabel)
+    send({ type: 'tested', accuracy: accuracies.at(-1)!, picture })
+  }
   for (let epoch = 0; epoch < epochs && running; epoch++) {
     let [images, since, began, told, paused] = [0, 0, performance.now(), 0, 0]
     let total: NDArray = nd.zeros([], { ctx })
@@ -67,10 +76,7 @@ async function train(device: Device, epochs: number): Promise<void> {
       const now = performance.now()
       if (now - told > report) {
         const perSecond = (1000 * since) / (now - began)
-        const { svg: picture } = viz.plotCurves(
-          { 'loss of a training image': losses },
-          { ...size, xLabel: 'thousands of images' },
-        )
+        const picture = curve('loss of a training image', losses, 'thousands of images')
         const latest = { loss: losses.at(-1)!, picture, weights: await weights() }
         send({ type: 'progress', epoch, images, perSecond, ...latest })
         told = performance.now()
@@ -81,14 +87,12 @@ async function train(device: Device, epochs: number): Promise<void> {
         paused = performance.now()
       }
       if (!running) break
+      if (images % untilTest !== 0) continue
+      await look()
+      ;[since, began] = [0, performance.now()]
     }
-    accuracies.push(await test())
-    const { svg: picture } = viz.plotCurves(
-      { 'part of unseen digits read right': accuracies },
-      { ...size, xLabel: 'passes over the digits' },
-    )
-    send({ type: 'tested', accuracy: accuracies.at(-1)!, picture })
   }
+  if (!running) await look()
   const finished = running
   running = false
   send({ type: 'stopped', seconds: (performance.now() - start) / 1000, finished })
