@@ -10,6 +10,7 @@ import { emitNode } from './emit.ts'
 import { kindOf, type PrimitiveKind, primitive } from './kind.ts'
 import { arranged, chooseOrders, type Order } from './layout.ts'
 import { mergeLoops } from './merge.ts'
+import { splitReductions } from './partial.ts'
 import { fuseRows } from './rows.ts'
 
 /** A block of memory in a fused program. */
@@ -248,7 +249,8 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
       const fusion = new Fusion(graph, layouts, facts)
       for (const node of order) if (stored.has(node)) emitNode(fusion, node)
       const outputs = graph.outputs.map((s) => resultOf(fusion, s))
-      return fuseRows({ buffers: fusion.buffers, steps: mergeLoops(fusion.steps), outputs })
+      const steps = mergeLoops(fusion.steps)
+      return splitReductions(fuseRows({ buffers: fusion.buffers, steps, outputs }))
     } catch (e) {
       if (!(e instanceof NeedsMemory) || !settle(e.node)) throw e
     }
