@@ -76,7 +76,7 @@ function programKey(program: Program): string {
 /** A text that is equal exactly for plans that run the same code on other numbers. */
 export function planKey(plan: Plan): string {
   const { nest } = plan
-  let key = `${nest.form}${nest.width}${nest.wide ? 'w' : ''}${nest.tile ? `t${nest.tile.level}` : ''} ${nest.levels.length}/${nest.parallel}`
+  let key = `${nest.form}${nest.width}${nest.wide ? 'w' : ''}${nest.beside || ''}${nest.tile ? `t${nest.tile.level}` : ''} ${nest.levels.length}/${nest.parallel}`
   nest.operands.forEach((o, i) => {
     key += `${i === nest.inputs ? '>' : ','}${dtypeInfo(o.dtype).code}:`
     for (let l = 0; l < nest.levels.length; l++) key += moves(nest, i, l)

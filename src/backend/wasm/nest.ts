@@ -46,6 +46,8 @@ export interface Nest {
   readonly tile?: { readonly level: number; readonly total: number } | undefined
   /** Columns only: whether they are so far apart in memory that wider blocks of them pay. */
   readonly wide: boolean
+  /** Columns of at most `columnChunk` points: how many vectors of them are reduced side by side; otherwise 0. */
+  readonly beside: number
   readonly width: Width
   readonly operands: readonly NestOperand[]
   readonly inputs: number
@@ -199,6 +201,7 @@ export function normalize(source: NestSource): Nest {
     epilogue = epilogue.map((e) => rewrite(e, rename))
   }
   const parallel = sequence.filter((l) => !l.reduce).length
+  const turns = sequence.reduce((n, l) => (l.reduce ? n * l.size : n), 1)
   const reach = (o: number): number =>
     sequence.reduce((far, l) => far + (l.reduce ? Math.abs(l.strides[o]!) * l.size : 0), 0)
   return {
@@ -207,6 +210,7 @@ export function normalize(source: NestSource): Nest {
     parallel,
     vector: form === 'columns' ? parallel - 1 : sequence.length - 1,
     tile,
+    beside: form === 'columns' && turns <= columnChunk ? beside(sequence[parallel - 1]!, width) : 0,
     wide: form === 'columns' && inputs.some((_, o) => reach(o) > wideBytes),
     width,
     inputs: inputs.length,
@@ -234,6 +238,15 @@ interface Loop {
   readonly reduce: boolean
   /** Whether nobody asks for the counter, so that the loop may run in pieces. */
   readonly divisible: boolean
+}
+
+/** Points after which the float32 sums of a column are added to a second sum. */
+export const columnChunk = 256
+
+/** Whole rows of memory are read one after the other where they are short enough, and two cache lines of each where not. */
+function beside({ size }: Loop, width: Width): number {
+  const vectors = Math.floor(size / width)
+  return vectors <= 16 ? Math.max(1, vectors) : 8
 }
 
 /** Reach of a column from which on blocks are wide: what the second level of caches may not hold. */

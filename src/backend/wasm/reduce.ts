@@ -7,13 +7,13 @@ import type { Local } from './assembler.ts'
 import { Body, type Place } from './body.ts'
 import type { Frame } from './frame.ts'
 import { unrollFor } from './map.ts'
+import { columnChunk, type Nest } from './nest.ts'
 import { castScalar } from './scalarCode.ts'
 import { extract, kindOf, localType, pushConst, splat, type Width } from './values.ts'
 import { castTo, emitOp } from './vectorCode.ts'
 
-/** Elements after which the float32 sums of a row, and of a column, are added to a second sum. */
+/** Elements after which the float32 sums of a row are added to a second sum. */
 const rowChunk = 4096
-const columnChunk = 256
 
 /** What a reduction starts from and gives over nothing, for a body of this dtype. */
 export function neutral(op: ReduceOp, dtype: DType): number {
@@ -70,7 +70,7 @@ class Reducer {
       const positional = op === 'argmax' || op === 'argmin'
       const narrow = (op === 'sum' || op === 'prod') && (dtype === 'uint8' || dtype === 'int8')
       const type = narrow ? 'int32' : dtype
-      const second = op === 'sum' && kindOf(dtype) === 'f32'
+      const second = op === 'sum' && kindOf(dtype) === 'f32' && nest.beside === 0
       const passing = (op === 'max' || op === 'min') && kindOf(dtype) === 'f32' && this.width === 4
       return {
         op,
@@ -342,6 +342,16 @@ export function emitRows(frame: Frame): void {
   })
 }
 
+/** How many vectors of columns run side by side. */
+function columnsBeside({ reduce, beside, wide, width }: Nest, bodies: readonly Body[]): number {
+  const wanted = unrollFor(bodies, width)
+  if (reduce[0]!.startsWith('arg')) return Math.min(wanted, 2)
+  // More sums than there are registers cost less than reading the same cache lines again.
+  if (beside > 0 && wanted > 1 && !bodies.some((b) => b.heavy)) return beside
+  if (reduce.length > 1) return Math.min(wanted, 2)
+  return wide && wanted === 4 ? 8 : wanted
+}
+
 /** Emits a reduction whose lanes run along a parallel loop. */
 export function emitColumns(frame: Frame): void {
   const { f, nest, plan } = frame
@@ -349,12 +359,7 @@ export function emitColumns(frame: Frame): void {
   const covers = [0, (1 << vector) - 1, (1 << (vector + 1)) - 1, -1]
   const body = new Body(frame, plan.body, width, vector, covers)
   const epilogue = new Body(frame, plan.epilogue, width, vector, [0, (1 << vector) - 1, -1])
-  const crowded = nest.reduce.length > 1 || nest.reduce[0]!.startsWith('arg')
-  const wanted = unrollFor([body, epilogue], width)
-  const reducer = new Reducer(
-    frame,
-    crowded ? Math.min(wanted, 2) : nest.wide && wanted === 4 ? 8 : wanted,
-  )
+  const reducer = new Reducer(frame, columnsBeside(nest, [body, epilogue]))
   const { positional } = reducer
   const base = f.local('i32')
   const start = { pointers: frame.base, vectors: 1 }
