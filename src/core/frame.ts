@@ -21,6 +21,29 @@ export type Composer = (
   attrs: { readonly [name: string]: unknown } | undefined,
 ) => readonly Tensor[]
 
+/** Loops and branches on symbols: graphs of their own inside of a node. */
+export interface Flow {
+  foreach(
+    body: (data: readonly Tensor[], states: readonly Tensor[]) => Parts,
+    data: readonly Tensor[],
+    states: readonly Tensor[],
+  ): Parts
+  whileLoop(
+    cond: (vars: readonly Tensor[]) => Tensor,
+    func: (vars: readonly Tensor[]) => Parts,
+    vars: readonly Tensor[],
+    maxIterations: number,
+  ): Parts
+  cond(
+    pred: Tensor,
+    then: () => readonly Tensor[],
+    otherwise: () => readonly Tensor[],
+  ): readonly Tensor[]
+}
+
+/** What a round of a loop gives: its outputs, and the states of the next one. */
+export type Parts = readonly [outputs: readonly Tensor[], states: readonly Tensor[]]
+
 /** Two 32-bit key words for one random operator; places in the graph while a function is traced. */
 export type KeySource = () => readonly [number | Tensor, number | Tensor]
 
@@ -38,6 +61,8 @@ export interface Frame {
   /** Operators make symbols, also those without inputs. */
   composing: boolean
   compose: Composer
+  /** Makes nodes of loops and branches on symbols; null until symbols are there. */
+  flow: Flow | null
   keys: KeySource
   /** While tracing: gives an array with data that the function refers to a place among the graph's inputs. */
   capture: ((array: Tensor) => Tensor) | null
@@ -89,6 +114,7 @@ export const frame: Frame = {
   eager: () => fail('core', 'no backend is installed: import mxnet-ts, not its inner files'),
   composing: false,
   compose: () => fail('core', 'no composer of symbols is installed'),
+  flow: null,
   keys: () => fail('core', 'no random stream is installed'),
   capture: null,
   intercept: null,

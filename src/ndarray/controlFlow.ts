@@ -1,9 +1,9 @@
-/** Control flow: loops and branches as functions, which run step by step on arrays and are unrolled while traced. */
+/** Control flow: loops and branches as functions: step by step on arrays, unrolled while traced, one node of a symbol. */
 
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { frame } from '../core/frame.ts'
-import type { Tensor } from '../core/tensor.ts'
+import { type Tensor, Unbound } from '../core/tensor.ts'
 import { multiply } from '../ops/binary.ts'
 import { zerosLike } from '../ops/cast.ts'
 import { notEqual } from '../ops/compare.ts'
@@ -20,6 +20,9 @@ const listOf = <T extends Tensor>(x: Several<T>): readonly T[] =>
 /** The tensors in the form in which `like` gave its own. */
 const inFormOf = <T extends Tensor>(like: Several<T>, xs: readonly T[]): Several<T> =>
   Array.isArray(like) ? xs : xs[0]!
+
+/** Whether a loop or branch is to be a node of a symbol. */
+const composes = (xs: readonly Tensor[]): boolean => xs.some((x) => x instanceof Unbound)
 
 /** Whether a predicate can be read here and now. */
 const readable = (x: Tensor): x is NDArray => x instanceof NDArray && !frame.tracing
@@ -40,7 +43,7 @@ function choose<T extends Tensor>(name: string, predicate: T, x: T, y: T): T {
 /**
  * A loop over the slices of axis 0: `body(slice, states)` gives an output and new states; outputs are stacked.
  *
- * `(n, A…), states -> (n, B…), states`. While a graph is traced the loop is unrolled.
+ * `(n, A…), states -> (n, B…), states`. While a graph is traced the loop is unrolled; on symbols it is one node, `_foreach`.
  * @throws MXNetError when the arrays differ in length or have none.
  * @example
  * const [sums] = nd.contrib.foreach((x, s) => [x.add(s), x.add(s)], nd.array([1, 2, 3]), nd.array(0))
@@ -53,6 +56,25 @@ export function foreach<T extends Tensor, D extends Several<T>, S extends Severa
   initStates: S,
 ): [Several<T>, S] {
   const arrays = listOf<T>(data)
+  if (composes(arrays)) {
+    let form: Several<T> = []
+    const [outs, last] = frame.flow!.foreach(
+      (xs, vars) => {
+        const [out, next] = body(
+          inFormOf(data as Several<T>, xs as readonly T[]) as D,
+          inFormOf(initStates as Several<T>, vars as readonly T[]) as S,
+        )
+        form = out
+        return [listOf(out), listOf<T>(next)]
+      },
+      arrays,
+      listOf<T>(initStates),
+    )
+    return [
+      inFormOf(form, outs as readonly T[]),
+      inFormOf(initStates as Several<T>, last as readonly T[]) as S,
+    ]
+  }
   const n = arrays[0]?.shape[0]
   if (n === undefined || n === 0 || arrays.some((x) => x.shape[0] !== n))
     fail('foreach', 'data must be arrays with a common axis 0 of at least one slice')
@@ -97,6 +119,18 @@ export function whileLoop<T extends Tensor>(
   if (!Number.isInteger(maxIterations) || maxIterations < 1)
     fail('while_loop', `maxIterations is ${String(maxIterations)}: it must be an integer above 0`)
   let vars = [...listOf(loopVars)]
+  if (composes(vars)) {
+    const [outs, last] = frame.flow!.whileLoop(
+      (given) => cond(...(given as readonly T[])),
+      (given) => {
+        const [out, next] = func(...(given as readonly T[]))
+        return [listOf(out), listOf(next)]
+      },
+      vars,
+      maxIterations,
+    )
+    return [[...(outs as readonly T[])], [...(last as readonly T[])]]
+  }
   let active: T | null = null
   const steps: (readonly T[])[] = []
   for (let i = 0; i < maxIterations; i++) {
@@ -140,6 +174,15 @@ export function cond<T extends Tensor, R extends Several<T>>(
   thenFunc: () => R,
   elseFunc: () => R,
 ): R {
+  if (composes([pred])) {
+    let form: Several<T> = []
+    const branch = (run: () => R) => (): readonly Tensor[] => {
+      form = run()
+      return listOf<T>(form)
+    }
+    const results = frame.flow!.cond(pred, branch(thenFunc), branch(elseFunc))
+    return inFormOf(form, results as readonly T[]) as R
+  }
   if (readable(pred)) return pred.asScalarSync() !== 0 ? thenFunc() : elseFunc()
   const yes = thenFunc()
   const [a, b] = [listOf<T>(yes), listOf<T>(elseFunc())]

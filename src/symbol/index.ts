@@ -1,7 +1,9 @@
 /** The namespace `sym`: graphs as something to hold, look at, save and run. */
 
+import { cond, foreach, whileLoop } from '../ndarray/controlFlow.ts'
 import { combined } from './arithmetic.ts'
 import { Executor } from './executor.ts'
+import './loops.ts'
 import { AttrScope, NameManager, Prefix } from './names.ts'
 import { operators } from './namespace.ts'
 import { Symbolic } from './symbol.ts'
@@ -34,6 +36,7 @@ const made = {
   maximum: between('maximum', operators.maximum),
   minimum: between('minimum', operators.minimum),
   hypot: between('hypot', operators.hypot),
+  contrib: { ...operators.contrib, foreach, whileLoop, cond },
 }
 
 /**

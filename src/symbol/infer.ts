@@ -5,6 +5,7 @@ import { fail, MXNetError } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { type Aval, aval } from '../core/aval.ts'
 import { placeholder } from '../core/graph.ts'
+import { flowValues, placesOf } from './flow.ts'
 import { arrange, outputCount } from './listing.ts'
 import { type Entry, nodesOf, opOf, type SymbolNode } from './node.ts'
 import { parseShape } from './wire.ts'
@@ -194,6 +195,7 @@ class State implements Inferred {
 /** The results of a node whose inputs are known; before that, the inputs that its record can tell. */
 function forward(node: SymbolNode, state: State): void {
   if (state.done.has(node) || isOpen(node)) return
+  if (node.subgraphs.length > 0) return through(node, state)
   const op = opOf(node)
   const { bound } = op.bind(node.values)
   const entries = arrange(op, bound.attrs, node.inputs)
@@ -222,6 +224,43 @@ function forward(node: SymbolNode, state: State): void {
     })
     state.done.add(node)
   } else if (alike.test(op.name)) alikeForward(node, state)
+}
+
+/** What a loop or branch tells: its graphs are inferred from the node's inputs, and tell of inputs and results. */
+function through(node: SymbolNode, state: State): void {
+  const { numOutData = 0, maxIterations, inDataLocs = [] } = flowValues(node)
+  const places = placesOf(node)
+  const loop = node.op!.name !== '_cond'
+  const sliced = node.op!.name === '_foreach' ? inDataLocs.length : 0
+  const rounds = sliced > 0 ? (state.shapeOf(node.inputs[0]!)?.[0] ?? -1) : maxIterations
+  const last = node.subgraphs.length - 1
+  node.subgraphs.forEach((heads, graph) => {
+    const variables = nodesOf(heads).filter((n) => n.op === null)
+    const inputOf = variables.map((_, i) => places[graph]![i]!)
+    const shapes: { [name: string]: readonly number[] } = {}
+    const types: { [name: string]: DType } = {}
+    variables.forEach((v, i) => {
+      const entry = node.inputs[inputOf[i]!]!
+      const shape = state.shapeOf(entry)
+      const type = state.dtypeOf(entry)
+      const seen = shape?.slice(inputOf[i]! < sliced ? 1 : 0)
+      if (seen !== undefined) shapes[v.name] = seen.map((d) => Math.max(d, 0))
+      if (type !== null) types[v.name] = type
+    })
+    const found = naming(node, () => infer(heads, shapes, types))
+    variables.forEach((v, i) => {
+      const entry = node.inputs[inputOf[i]!]!
+      const shape = found.shapes.get(v)?.[0] ?? null
+      state.dtype(entry.node, entry.index, found.dtypes.get(v)?.[0] ?? null)
+      if (inputOf[i]! >= sliced) state.shape(entry.node, entry.index, shape)
+    })
+    if (graph !== last) return
+    heads.forEach((head, i) => {
+      const shape = found.shapes.get(head.node)?.[head.index] ?? null
+      state.shape(node, i, shape && loop && i < numOutData ? [rounds, ...shape] : shape)
+      state.dtype(node, i, found.dtypes.get(head.node)?.[head.index] ?? null)
+    })
+  })
 }
 
 /** A partly known shape goes on through an operator that keeps it. */
@@ -301,7 +340,7 @@ export class Foresight {
         own(this.#variables, node.name) ?? (known(shape) ? aval(shape, dtype ?? 'float32') : null),
       ]
     }
-    if (isOpen(node)) return []
+    if (isOpen(node) || node.subgraphs.length > 0) return []
     const { bound } = node.op.bind(node.values)
     const entries = arrange(node.op, bound.attrs, node.inputs)
     const inputs = entries.map((e) => e && (this.#known.get(e.node)?.[e.index] ?? null))

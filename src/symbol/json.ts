@@ -1,7 +1,7 @@
 /** symbol.json: a graph as MXNet's text, character by character, and back from files of any version. */
 
 import { fail } from '../base/error.ts'
-import { findOp } from '../core/op.ts'
+import { checkFlow, operatorOf } from './flow.ts'
 import { countedOutputs, isVariadic, outputCount } from './listing.ts'
 import { type Entry, nodesOf, SymbolNode } from './node.ts'
 import { type FileNode, upgrade } from './upgrade.ts'
@@ -33,7 +33,11 @@ function entriesText(entries: readonly (readonly number[])[], indent: string): s
 }
 
 /** The graph behind some outputs as MXNet writes it. */
-export function formatJSON(heads: readonly Entry[]): string {
+export const formatJSON = (heads: readonly Entry[]): string =>
+  graphText(heads, [`"attrs": {"mxnet_version": ["int", ${version}]}`]).join('\n')
+
+/** The lines of a graph; what the whole file says besides comes last. */
+function graphText(heads: readonly Entry[], more: readonly string[] = []): string[] {
   const nodes = nodesOf(heads)
   const ids = new Map(nodes.map((node, i) => [node, i]))
   const entry = (e: Entry): readonly number[] => [ids.get(e.node)!, e.index, e.version]
@@ -47,19 +51,25 @@ export function formatJSON(heads: readonly Entry[]): string {
     const parts = [`"op": ${quote(node.op?.name ?? 'null')}`, `"name": ${quote(node.name)}`]
     if (node.attrs.size > 0) parts.push(`"attrs": ${attrsText(node.attrs)}`)
     parts.push(`"inputs": ${entriesText(node.inputs.map(entry), '      ')}`)
+    if (node.subgraphs.length > 0) {
+      const graphs = node.subgraphs.map((graph) => indented(graphText(graph), '        '))
+      parts.push(`"subgraphs": [\n${graphs.join(', \n')}\n      ]`)
+    }
     return `    {\n      ${parts.join(', \n      ')}\n    }`
   })
   const variables = nodes.flatMap((node, i) => (node.op === null ? [i] : []))
-  return [
-    '{',
-    `  "nodes": [\n${texts.join(', \n')}\n  ], `,
-    `  "arg_nodes": ${list(variables, '  ')}, `,
-    `  "node_row_ptr": ${list(rows, '  ')}, `,
-    `  "heads": ${entriesText(heads.map(entry), '  ')}, `,
-    `  "attrs": {"mxnet_version": ["int", ${version}]}`,
-    '}',
-  ].join('\n')
+  const groups = [
+    `"nodes": [\n${texts.join(', \n')}\n  ]`,
+    `"arg_nodes": ${list(variables, '  ')}`,
+    `"node_row_ptr": ${list(rows, '  ')}`,
+    `"heads": ${entriesText(heads.map(entry), '  ')}`,
+    ...more,
+  ]
+  return ['{', ...groups.map((text, i) => `  ${text}${i < groups.length - 1 ? ', ' : ''}`), '}']
 }
+
+const indented = (lines: readonly string[], indent: string): string =>
+  lines.map((text) => indent + text.replaceAll('\n', `\n${indent}`)).join('\n')
 
 type Json = { readonly [key: string]: unknown }
 
@@ -74,12 +84,33 @@ export function parseJSON(text: string, where: string): Entry[] {
   } catch (e) {
     return fail(where, `this is not JSON: ${(e as Error).message.slice(0, 100)}`)
   }
-  if (!isObject(file) || !Array.isArray(file.nodes) || !Array.isArray(file.heads))
+  if (!isObject(file)) return fail(where, 'this is no symbol: an object with nodes was expected')
+  return readGraph(where, file, versionOf(where, file.attrs), 0)
+}
+
+/** Loops in loops are read to this depth. */
+const depthLimit = 16
+
+/** Reads a graph of a file that an MXNet of `written` wrote; `depth` tells how many graphs are around it. */
+function readGraph(where: string, graph: unknown, written: number, depth: number): Entry[] {
+  if (!isObject(graph) || !Array.isArray(graph.nodes) || !Array.isArray(graph.heads))
     return fail(where, 'this is no symbol: an object with nodes and heads was expected')
-  const raw = file.nodes.map((node, i) => readNode(where, node, i))
-  const heads = file.heads.map((head) => readEntry(where, head, raw.length, 'a head'))
+  const subgraphs = new Map<number, readonly (readonly Entry[])[]>()
+  const raw = graph.nodes.map((node, i) => {
+    const read = readNode(where, node, i)
+    const inner = (node as Json).subgraphs ?? []
+    if (!Array.isArray(inner)) return fail(where, `subgraphs of ${read.name} is not a list`)
+    if (inner.length > 0 && depth === depthLimit)
+      fail(where, `${read.name} is inside of ${depth} graphs: at most ${depthLimit} are read`)
+    subgraphs.set(
+      i,
+      inner.map((g) => readGraph(where, g, written, depth + 1)),
+    )
+    return read
+  })
+  const heads = graph.heads.map((head) => readEntry(where, head, raw.length, 'a head'))
   if (heads.length === 0) fail(where, 'the symbol has no heads')
-  const nodes = upgrade(where, raw, versionOf(where, file.attrs))
+  const nodes = upgrade(where, raw, written)
   const made: SymbolNode[] = []
   const entry = ([id, index, reads]: readonly [number, number, number]): Entry => {
     const node = made[id]!
@@ -87,7 +118,8 @@ export function parseJSON(text: string, where: string): Entry[] {
       fail(where, `output ${index} of ${node.name} is read, which has no such output`)
     return { node, index, version: reads }
   }
-  for (const node of nodes) made.push(makeNode(where, node, node.inputs.map(entry)))
+  for (const node of nodes)
+    made.push(makeNode(where, node, node.inputs.map(entry), subgraphs.get(node.id) ?? []))
   return heads.map(([id, ...rest]) => entry([nodes.findIndex((n) => n.id === id), ...rest]))
 }
 
@@ -98,13 +130,18 @@ const outputLimit = 65_536
 const outputsOf = (node: SymbolNode): number =>
   outputCount(node.op!, node.op!.bind(node.values).bound.attrs, node.inputs.length)
 
-function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): SymbolNode {
+function makeNode(
+  where: string,
+  node: FileNode,
+  inputs: readonly Entry[],
+  subgraphs: readonly (readonly Entry[])[],
+): SymbolNode {
   const { attrs } = node
   if (node.op === 'null') {
     if (inputs.length > 0) fail(where, `the variable ${node.name} has inputs`)
     return new SymbolNode(null, node.name, attrs)
   }
-  const op = findOp(node.op)
+  const op = operatorOf(node.op)
   if (op === undefined) return fail(where, `operator ${node.op} of ${node.name} is not known here`)
   const values = parseAttrs(where, op, attrs)
   const outputs = outputCount(op, op.bind(values).bound.attrs, inputs.length)
@@ -115,7 +152,9 @@ function makeNode(where: string, node: FileNode, inputs: readonly Entry[]): Symb
       op.minInputs === op.maxInputs ? op.minInputs : `${op.minInputs} to ${op.maxInputs}`
     fail(where, `${node.name} has ${inputs.length} inputs: ${op.name} takes ${takes}`)
   }
-  return new SymbolNode(op, node.name, attrs, values, inputs)
+  const made = new SymbolNode(op, node.name, attrs, values, inputs, subgraphs)
+  checkFlow(where, made)
+  return made
 }
 
 function readNode(where: string, node: unknown, id: number): FileNode {
@@ -123,8 +162,6 @@ function readNode(where: string, node: unknown, id: number): FileNode {
   const { op, name, inputs } = node
   if (typeof op !== 'string' || typeof name !== 'string')
     return fail(where, `node ${id} has no op or no name`)
-  if (Array.isArray(node.subgraphs) && node.subgraphs.length > 0)
-    fail(where, `${name} (${op}) has subgraphs: control flow in files is not supported`)
   if (!Array.isArray(inputs)) return fail(where, `${name} has no list of inputs`)
   const attrs = new Map<string, string>()
   for (const key of ['param', 'attr', 'attrs']) {

@@ -134,6 +134,9 @@ const listings: { readonly [op: string]: Listing } = {
   },
   _sample_unique_zipfian: { outputs: () => 2 },
   _histogram: { outputs: () => 2 },
+  _foreach: counted(),
+  _while_loop: counted(),
+  _cond: counted(),
   moments: { outputs: () => ['mean', 'var'] },
   _linalg_slogdet: { outputs: () => 2 },
   _linalg_gelqf: { outputs: () => 2 },
@@ -157,6 +160,11 @@ function scored(): Listing {
 /** Quantized arrays come with their range. */
 function ranged(): Listing {
   return { outputs: () => ['output', 'min_output', 'max_output'] }
+}
+
+/** Loops and branches say how many results they have. */
+function counted(): Listing {
+  return { outputs: ({ numOutputs }) => numOutputs as number }
 }
 
 const nothing: Listing = {}

@@ -22,6 +22,8 @@ export class SymbolNode {
   readonly values: { readonly [name: string]: unknown }
   /** What it reads, in the order of the file: missing inputs leave no gap. */
   readonly inputs: readonly Entry[]
+  /** The outputs of each graph that a loop or a branch runs; empty for other operators. */
+  readonly subgraphs: readonly (readonly Entry[])[]
 
   constructor(
     op: OpDef | null,
@@ -29,12 +31,14 @@ export class SymbolNode {
     attrs: Map<string, string>,
     values: { readonly [name: string]: unknown } = {},
     inputs: readonly Entry[] = [],
+    subgraphs: readonly (readonly Entry[])[] = [],
   ) {
     this.op = op
     this.name = name
     this.attrs = attrs
     this.values = values
     this.inputs = inputs
+    this.subgraphs = subgraphs
   }
 }
 
@@ -66,21 +70,31 @@ export function nodesOf(
 }
 
 /** The same graph with some variables replaced; nodes that no replacement reaches are shared. */
-export function replaceVariables(
+export const replaceVariables = (
   heads: readonly Entry[],
   image: ReadonlyMap<SymbolNode, Entry>,
+): Entry[] => replaceEntries(heads, (entry) => image.get(entry.node) ?? null)
+
+/** The same graph reading something else wherever `image` gives an entry, beyond which it is left out. */
+export function replaceEntries(
+  heads: readonly Entry[],
+  image: (entry: Entry) => Entry | null,
+  outside: (node: SymbolNode) => boolean = () => false,
 ): Entry[] {
   const moved = new Map<SymbolNode, SymbolNode>()
   const of = (entry: Entry): Entry => {
-    const given = image.get(entry.node)
-    if (given !== undefined) return given
+    const given = image(entry)
+    if (given !== null) return given
     const node = moved.get(entry.node)
     return node === undefined ? entry : { ...entry, node }
   }
-  for (const node of nodesOf(heads)) {
+  for (const node of nodesOf(heads, outside)) {
     const inputs = node.inputs.map(of)
     if (inputs.every((entry, i) => entry === node.inputs[i])) continue
-    moved.set(node, new SymbolNode(node.op, node.name, node.attrs, node.values, inputs))
+    moved.set(
+      node,
+      new SymbolNode(node.op, node.name, node.attrs, node.values, inputs, node.subgraphs),
+    )
   }
   return heads.map(of)
 }

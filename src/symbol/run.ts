@@ -3,9 +3,19 @@
 import { Cache } from '../base/cache.ts'
 import { perform } from '../core/apply.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { placesOf, runFlow } from './flow.ts'
 import { infer, isOpen } from './infer.ts'
 import { arrange, attrsOf, namesOf } from './listing.ts'
 import { type Entry, nodesOf, type SymbolNode } from './node.ts'
+
+const programs = new WeakMap<readonly Entry[], Program>()
+
+/** The program of a graph inside of a node; made once. */
+function programOf(heads: readonly Entry[]): Program {
+  const found = programs.get(heads) ?? new Program(heads)
+  programs.set(heads, found)
+  return found
+}
 
 /** A graph ready to run: its nodes in order, and when each value is read for the last time. */
 export class Program {
@@ -45,6 +55,7 @@ export class Program {
     const sizes = this.#open.length === 0 ? null : this.#sizes(value)
     this.#nodes.forEach((node, i) => {
       if (node.op === null) values.set(node, [value(node)])
+      else if (node.subgraphs.length > 0) values.set(node, this.#flow(node, node.inputs.map(read)))
       else {
         const inputs = arrange(node.op, attrsOf(node), node.inputs.map(read))
         const shape = sizes?.get(node)
@@ -58,6 +69,17 @@ export class Program {
       for (const dead of this.#ends[i]!) values.delete(dead)
     })
     return this.#heads.map(read)
+  }
+
+  /** The results of a loop or branch. */
+  #flow(node: SymbolNode, inputs: readonly Tensor[]): readonly Tensor[] {
+    const places = placesOf(node)
+    return runFlow(node, inputs, (graph, given) => {
+      const program = programOf(node.subgraphs[graph]!)
+      const { variables } = program
+      const at = new Map(variables.map((v, i) => [v, given[places[graph]![i]!]!]))
+      return program.run((v) => at.get(v)!)
+    })
   }
 
   /** Shapes of arrays that are made inside the graph and take their sizes from what reads them. */

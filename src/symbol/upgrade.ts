@@ -1,6 +1,7 @@
 /** Files of older versions of MXNet brought to the form of the present one. */
 
-import { findOp, type OpDef } from '../core/op.ts'
+import type { OpDef } from '../core/op.ts'
+import { operatorOf } from './flow.ts'
 import { auxNames, initOf, inputNames, isVariadic } from './listing.ts'
 import { hiddenKeys } from './names.ts'
 import { parseAttrs } from './wire.ts'
@@ -39,7 +40,7 @@ function hideAnnotations(where: string, node: FileNode, nodes: readonly FileNode
       node.attrs.set(`__${name}__`, text)
       continue
     }
-    const op = findOp(node.op)
+    const op = operatorOf(node.op)
     if (node.op !== 'null' && op === undefined) continue
     node.attrs.delete(key)
     if (op === undefined) continue
@@ -60,7 +61,7 @@ function addMissing(where: string, nodes: readonly FileNode[]): FileNode[] {
   const place = new Map<number, number>()
   for (const node of nodes) {
     const inputs = node.inputs.map(([id, index, reads]) => [place.get(id)!, index, reads] as const)
-    const op = findOp(node.op)
+    const op = operatorOf(node.op)
     if (op !== undefined && !isVariadic(op)) {
       const names = namesIn(where, op, node)
       names.forEach((name, i) => {

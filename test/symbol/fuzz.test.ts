@@ -91,25 +91,65 @@ function use(text: string): 'loaded' | 'refused' {
   }
 }
 
+/** Damages one to three values of a file. */
+function mutate(file: Json, random: (below: number) => number): void {
+  const all = places(file)
+  for (let n = 0; n <= random(3); n++) {
+    const { holder, key } = all[random(all.length)]!
+    const kind = random(4)
+    if (kind === 0 && !Array.isArray(holder)) delete holder[key]
+    else if (kind === 1) holder[key] = structuredClone(all[random(all.length)]!.holder)
+    else if (kind === 2) holder[String(random(20))] = strange[random(strange.length)]!
+    else holder[key] = strange[random(strange.length)]!
+  }
+}
+
 describe('10,000 mutations', () => {
   it('of values are loaded or refused', () => {
     const random = generator(1)
     const counts = { loaded: 0, refused: 0 }
     for (let round = 0; round < 7000; round++) {
       const file = JSON.parse(golden) as Json
-      const all = places(file)
-      for (let n = 0; n <= random(3); n++) {
-        const { holder, key } = all[random(all.length)]!
-        const kind = random(4)
-        if (kind === 0 && !Array.isArray(holder)) delete holder[key]
-        else if (kind === 1) holder[key] = structuredClone(all[random(all.length)]!.holder)
-        else if (kind === 2) holder[String(random(20))] = strange[random(strange.length)]!
-        else holder[key] = strange[random(strange.length)]!
-      }
+      mutate(file, random)
       counts[use(JSON.stringify(file))]++
     }
     expect(counts.loaded).toBeGreaterThan(100)
     expect(counts.refused).toBeGreaterThan(1000)
+  }, 240_000)
+
+  it('of loops inside of loops are loaded or refused', () => {
+    const random = generator(3)
+    const [data, start] = [sym.var('data'), sym.var('start')]
+    const { foreach, whileLoop, cond } = sym.contrib
+    const [rows] = foreach(
+      (row: typeof data, s: typeof data) => {
+        const [, [last]] = whileLoop(
+          (v: typeof data) => v.lesser(s),
+          (v: typeof data) => [v, v.add(row)] as const,
+          [row],
+          { maxIterations: 3 },
+        )
+        return [
+          cond(
+            s,
+            () => last!.relu(),
+            () => s.tanh(),
+          ),
+          s.add(1),
+        ] as const
+      },
+      data,
+      start,
+    )
+    const text = (rows as typeof data).toJSON()
+    const counts = { loaded: 0, refused: 0 }
+    for (let round = 0; round < 1500; round++) {
+      const file = JSON.parse(text) as Json
+      mutate(file, random)
+      counts[use(JSON.stringify(file))]++
+    }
+    expect(counts.loaded).toBeGreaterThan(20)
+    expect(counts.refused).toBeGreaterThan(200)
   }, 240_000)
 
   it('of characters are loaded or refused', () => {

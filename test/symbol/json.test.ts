@@ -124,8 +124,12 @@ describe('damaged files', () => {
     expect(changed((f) => Object.assign(f.nodes[4]!, { attrs: { act_type: 1 } }))).toThrow(
       'attribute act_type of mlp_dense0_relu_fwd is no text',
     )
-    expect(changed((f) => Object.assign(f.nodes[4]!, { subgraphs: [{}] }))).toThrow(
-      'has subgraphs: control flow in files is not supported',
-    )
+    expect(
+      changed((f) =>
+        Object.assign(f.nodes[4]!, {
+          subgraphs: [{ nodes: f.nodes.slice(0, 1), heads: [[0, 0, 0]] }],
+        }),
+      ),
+    ).toThrow('has graphs of its own, which only loops and branches have')
   })
 })
