@@ -208,7 +208,7 @@ const inputsFor = (dtype: 'float32' | 'float64', context: typeof reference): NDA
 }
 
 describe('laws', () => {
-  it('fusion keeps the values of any program', () => {
+  it('fusion and the memory plan keep the values of any program: each primitive alone, each value in a block of its own', () => {
     const inputs = inputsFor('float64', reference)
     fc.assert(
       fc.property(programs, ({ moves, wanted }) => {

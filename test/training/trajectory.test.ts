@@ -1,7 +1,7 @@
 /** The tutorial's network follows the trajectory that the real MXNet 1.9.1 recorded, on every backend. */
 
 import { readFileSync } from 'node:fs'
-import { autograd, Context, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
+import { autograd, Context, engine, gluon, type NDArray, nd, runtime } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 import { missingGpu } from '../backend/webgpu/adapters.ts'
 import { readNpy } from '../golden/npy.ts'
@@ -32,10 +32,13 @@ const relativeNorm = (
   return Math.sqrt(error / total)
 }
 
+const modes = ['eager', 'hybridized', 'fused', 'fused on one thread'] as const
+
 async function train(
   ctx: Context,
+  mode: (typeof modes)[number],
 ): Promise<{ losses: number[]; params: NDArray[]; grads: NDArray[] }> {
-  const net = new gluon.nn.Sequential()
+  const net = new gluon.nn.HybridSequential()
   net.add(new gluon.nn.Dense(64, { activation: 'relu', inUnits: 784 }))
   net.add(new gluon.nn.Dense(64, { activation: 'relu', inUnits: 64 }))
   net.add(new gluon.nn.Dense(10, { inUnits: 64 }))
@@ -48,6 +51,11 @@ async function train(
   })
   const trainer = new gluon.Trainer(net.collectParams(), 'sgd', { learningRate: 0.01 })
   const softmaxCrossEntropy = new gluon.loss.SoftmaxCrossEntropyLoss()
+  if (mode !== 'eager') {
+    net.hybridize()
+    softmaxCrossEntropy.hybridize()
+  }
+  const stepFused = gluon.fuseStep(net, softmaxCrossEntropy, trainer)
   const images = new gluon.data.vision.MNIST({ train: true })
   const losses: number[] = []
   let grads: NDArray[] = []
@@ -66,11 +74,13 @@ async function train(
       .stack(...samples.map(([, label]) => label))
       .asInContext(ctx)
       .astype('float32')
-    const loss = autograd.record(() => softmaxCrossEntropy(net(x), y))
-    loss.backward()
+    const fused = mode.startsWith('fused')
+    const loss = fused ? stepFused(x, y) : autograd.record(() => softmaxCrossEntropy(net(x), y))
+    if (!fused) loss.backward()
     losses.push(await nd.sum(loss).asScalar())
-    if (step === 0) grads = params.map((p) => p.grad().copy())
-    trainer.step(64)
+    // A fused step keeps its gradients to itself.
+    if (step === 0 && !fused) grads = params.map((p) => p.grad().copy())
+    if (!fused) trainer.step(64)
   }
   return { losses, params: params.map((p) => p.data() as NDArray), grads }
 }
@@ -84,13 +94,14 @@ const devices = [
 ] as const
 
 describe.each(devices)('fifty steps on $type', ({ type, near, skip }) => {
-  it.skipIf(skip !== null)(
-    `meet every loss, gradient and weight within ${near} (${skip ?? 'run'})`,
-    {
-      timeout: 120_000,
-    },
-    async () => {
-      const { losses, params, grads } = await train(new Context(type, 0))
+  it.skipIf(skip !== null).each(modes)(
+    `meet every loss, gradient and weight within ${near}, %s (${skip ?? 'run'})`,
+    { timeout: 120_000 },
+    async (mode) => {
+      const threads = engine.numThreads()
+      if (mode === 'fused on one thread') engine.setNumThreads(1)
+      const { losses, params, grads } = await train(new Context(type, 0), mode)
+      engine.setNumThreads(threads)
       losses.forEach((loss, step) => {
         expect(
           Math.abs(loss / trajectory.loss_sum_per_step[step]! - 1),
@@ -103,6 +114,7 @@ describe.each(devices)('fifty steps on $type', ({ type, near, skip }) => {
           relativeNorm(final as Float32Array, load('final', name).values),
           `final ${name}`,
         ).toBeLessThan(near)
+        if (mode.startsWith('fused')) continue
         const grad = await grads[i]!.asTypedArray()
         expect(
           relativeNorm(grad as Float32Array, load('grad0', name).values),
