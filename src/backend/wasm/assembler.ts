@@ -49,6 +49,9 @@ export class FunctionBuilder implements Callable {
   readonly results: readonly ValueType[]
   readonly #code: number[] = []
   readonly #types: ValueType[]
+  /** Vector constants by their bytes, and the code that sets them. */
+  readonly #constants = new Map<string, Local>()
+  readonly #entry: number[] = []
   readonly #idle: Partial<Record<ValueType, Local[]>> = {}
   readonly #calls: number[] = []
   readonly #callees: Callable[] = []
@@ -190,11 +193,19 @@ export class FunctionBuilder implements Callable {
     return this
   }
 
-  /** Pushes a v128 constant of 16 bytes. */
+  /** Pushes a v128 constant of 16 bytes: a local set on entry, since engines make a constant anew in each turn of a loop. */
   v128(bytes: ArrayLike<number>): this {
-    this.#code.push(0xfd, 0x0c)
-    for (let i = 0; i < 16; i++) this.#code.push((bytes[i] ?? 0) & 0xff)
-    return this
+    const own = Array.from({ length: 16 }, (_, i) => (bytes[i] ?? 0) & 0xff)
+    const key = own.join()
+    let local = this.#constants.get(key)
+    if (local === undefined) {
+      // Never one that was used before: it would lose the constant.
+      local = this.#types.push('v128') - 1
+      this.#constants.set(key, local)
+      this.#entry.push(0xfd, 0x0c, ...own, 0x21)
+      unsigned(this.#entry, local)
+    }
+    return this.get(local)
   }
 
   /** Pushes four float32 constants; one number fills all lanes. */
@@ -386,7 +397,7 @@ export class FunctionBuilder implements Callable {
     return this
   }
 
-  /** The code entry without its end: size and locals, then instructions; used by `ModuleBuilder.assemble`. */
+  /** The code entry without its end: size, locals and constants, then instructions; used by `ModuleBuilder.assemble`. */
   encode(imports: number): readonly [head: number[], code: readonly number[]] {
     const code = this.#code
     for (let i = 0; i < this.#calls.length; i++) {
@@ -411,8 +422,8 @@ export class FunctionBuilder implements Callable {
     const count: number[] = []
     unsigned(count, runs)
     const head: number[] = []
-    unsigned(head, count.length + locals.length + code.length + 1)
-    head.push(...count, ...locals)
+    unsigned(head, count.length + locals.length + this.#entry.length + code.length + 1)
+    head.push(...count, ...locals, ...this.#entry)
     return [head, code]
   }
 

@@ -1,6 +1,7 @@
 /** Transcendental functions of four float32 lanes as straight-line code; bounds are in ulp of float32. */
 
 import type { FunctionBuilder, Local, PlainOp } from './assembler.ts'
+import { hasRelaxedSimd } from './relaxed.ts'
 
 type F = FunctionBuilder
 
@@ -8,13 +9,27 @@ const add = (f: F) => f.op('f32x4.add')
 const sub = (f: F) => f.op('f32x4.sub')
 const mul = (f: F) => f.op('f32x4.mul')
 
+/** A local, or a constant in brackets. */
+type Given = Local | readonly [number]
+const push = (f: F, given: Given): F =>
+  typeof given === 'number' ? f.get(given) : f.f32x4(given[0])
+
+/** Pushes a·b + c, in one instruction where the engine has it. */
+function madd(f: F, a: Given, b: Given, c: Given): F {
+  push(push(f, a), b)
+  return hasRelaxedSimd() ? push(f, c).op('f32x4.relaxed_madd') : add(push(mul(f), c))
+}
+
+/** Pushes c - a·b, likewise. */
+function nmadd(f: F, a: Given, b: Given, c: Given): F {
+  if (hasRelaxedSimd()) return push(push(push(f, a), b), c).op('f32x4.relaxed_nmadd')
+  return sub(mul(push(push(push(f, c), a), b)))
+}
+
 /** Sets y to ((c0·x + c1)·x + c2)·x … */
 function horner(f: F, x: Local, coefficients: readonly number[], y: Local): void {
   f.f32x4(coefficients[0]!).set(y)
-  for (let i = 1; i < coefficients.length; i++) {
-    mul(f.get(y).get(x))
-    add(f.f32x4(coefficients[i]!)).set(y).cut()
-  }
+  for (let i = 1; i < coefficients.length; i++) madd(f, y, x, [coefficients[i]!]).set(y).cut()
 }
 
 /** x < low ? low : x, which keeps NaN (f32x4.max would as well, at several times the cost). */
@@ -38,23 +53,17 @@ const expPoly = [
  */
 function reduceExp(f: F, x: Local, bias: number, n: Local, r: Local, p: Local): void {
   const t = f.local('v128')
-  f.get(x).f32x4(Math.LOG2E)
-  add(mul(f).f32x4(ROUNDER + bias))
+  madd(f, x, [Math.LOG2E], [ROUNDER + bias])
     .set(n)
     .cut()
   sub(f.get(n).f32x4(ROUNDER + bias))
     .set(t)
     .cut()
-  sub(mul(f.get(x).get(t).f32x4(LN2_HIGH)))
-    .set(r)
-    .cut()
-  sub(mul(f.get(r).get(t).f32x4(LN2_LOW)))
-    .set(r)
-    .cut()
+  nmadd(f, t, [LN2_HIGH], x).set(r).cut()
+  nmadd(f, t, [LN2_LOW], r).set(r).cut()
   horner(f, r, expPoly, p)
-  add(mul(mul(f.get(p).get(r)).get(r)).get(r))
-    .set(p)
-    .cut()
+  mul(f.get(p).get(r)).set(p).cut()
+  madd(f, p, r, r).set(p).cut()
   f.free(t)
 }
 
@@ -113,13 +122,12 @@ function log(f: F, x: Local): void {
   mul(f.get(m).get(m)).set(z).cut()
   horner(f, m, logPoly, y)
   mul(mul(f.get(y).get(m)).get(z))
-  add(mul(f.get(e).f32x4(LN2_LOW)))
     .set(y)
     .cut()
-  sub(f.get(y).get(z).f32x4(0.5).op('f32x4.mul')).set(y).cut()
-  add(add(f.get(m).get(y)).get(e).f32x4(LN2_HIGH).op('f32x4.mul'))
-    .set(y)
-    .cut()
+  madd(f, e, [LN2_LOW], y).set(y).cut()
+  nmadd(f, z, [0.5], y).set(y).cut()
+  add(f.get(m).get(y)).set(y).cut()
+  madd(f, e, [LN2_HIGH], y).set(y).cut()
   // x ≤ 0 or NaN: the log of the sign; Infinity stays.
   f.get(y).get(x).get(x).f32x4(Infinity).op('f32x4.lt').op('v128.bitselect').set(y).cut()
   f.f32x4(-Infinity).f32x4(Number.NaN).get(x).f32x4(0).op('f32x4.eq').op('v128.bitselect')
@@ -158,8 +166,8 @@ function tanh(f: F, x: Local): void {
   f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p).cut()
   mul(f.get(x).get(x)).set(z).cut()
   horner(f, z, tanhPoly, y)
-  mul(mul(f.get(y).get(z)).get(x))
-  add(f.get(x)).get(p)
+  mul(f.get(y).get(z)).set(y).cut()
+  madd(f, y, x, x).get(p)
   f.get(a).f32x4(0.625).op('f32x4.lt').op('v128.bitselect')
   for (const l of [a, z, p, y]) f.free(l)
 }
@@ -186,8 +194,7 @@ function erf(f: F, x: Local): void {
   f.get(x).f32x4(-0).op('v128.and').op('v128.or').set(p).cut()
   mul(f.get(x).get(x)).set(z).cut()
   horner(f, z, erfSmall, y)
-  mul(f.get(y).get(x))
-  add(f.get(x)).get(p)
+  madd(f, y, x, x).get(p)
   f.get(a).f32x4(0.927734375).op('f32x4.lt').op('v128.bitselect')
   for (const l of [a, z, p, y]) f.free(l)
 }
