@@ -1,9 +1,8 @@
 // The first program: a multilayer perceptron learns handwritten digits, as in MXNet's tutorial.
 import {
   autograd,
-  cpu,
+  type Context,
   gluon,
-  gpu,
   init,
   metric,
   type NDArray,
@@ -11,13 +10,15 @@ import {
   random,
   runtime,
 } from 'mxnet-ts'
-import { readOptions } from '../support/options.ts'
+import { openContexts, readOptions } from '../support/options.ts'
 import { output, saveText, where } from '../support/output.ts'
 import { curve } from '../support/plot.ts'
 import { Progress } from '../support/progress.ts'
 
-const { epochs, batchSize, learningRate, seed, device } = readOptions()
-const ctx = device.type === 'gpu' ? gpu(device.id) : cpu(device.id)
+const about =
+  'Trains a network of three layers on 60,000 handwritten digits, and saves it with its learning curve.'
+const { epochs, batchSize, learningRate, seed, device } = readOptions(about)
+const [ctx] = (await openContexts([device])) as [Context]
 if (seed !== undefined) random.seed(seed)
 
 const transform = (data: NDArray, label: NDArray) =>

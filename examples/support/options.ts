@@ -1,5 +1,6 @@
 // The flags of a training program.
 import { parseArgs } from 'node:util'
+import { type Context, cpu, gpu } from 'mxnet-ts'
 
 export interface Options {
   readonly epochs: number
@@ -16,11 +17,14 @@ export interface Device {
   readonly id: number
 }
 
-const usage = `  --epochs <n>      10
+/** The flags, and what they are unless said; devices unless said are those of the program. */
+const usage = (ctx: string): string => `  --epochs <n>      10
   --batch-size <n>  64
   --lr <number>     0.01, the learning rate
   --seed <n>        for the same numbers at each run
-  --ctx <devices>   cpu, gpu, gpu(1); several as in 'cpu(0),cpu(1)'`
+  --ctx <devices>   ${ctx}; any of cpu, cpu:1, gpu, gpu:1, … with commas between them
+  --help            this text
+MXNET_GPU_VIRTUAL=4 in the environment makes four contexts of one GPU.`
 
 const options = {
   epochs: { type: 'string', default: '10' },
@@ -40,18 +44,24 @@ function number(flag: string, text: string, whole: boolean): number {
 }
 
 function device(text: string): Device {
-  const match = /^(cpu|gpu)(?:\((\d+)\))?$/.exec(text)
-  if (match === null) throw new Error(`--ctx ${text}: cpu, gpu or gpu(1) is wanted`)
-  return { type: match[1] as 'cpu' | 'gpu', id: Number(match[2] ?? 0) }
+  const match = /^(cpu|gpu)(?:\((\d+)\)|:(\d+))?$/.exec(text)
+  if (match === null) throw new Error(`--ctx ${text}: cpu, gpu or gpu:1 is wanted`)
+  return { type: match[1] as 'cpu' | 'gpu', id: Number(match[2] ?? match[3] ?? 0) }
 }
 
-/** Reads the flags; throws a sentence that says which one is wrong. `ctx` is what --ctx is unless said. */
-export function parseOptions(args: readonly string[], ctx = 'cpu'): Options {
+/** Reads the flags; throws a sentence that says which one is wrong. `ctx` is what --ctx is unless said; null: help is wanted. */
+export function parseOptions(args: readonly string[], ctx = 'cpu'): Options | null {
   const { values } = parseArgs({ args: [...args], options })
-  if (values.help) throw new Error('the flags and what they are unless said:')
+  if (values.help) return null
   const batchSize = number('batch-size', values['batch-size'], true)
-  if (batchSize === 0) throw new Error('--batch-size 0: at least one image is wanted')
-  const devices = (values.ctx ?? ctx).split(/,(?![^(]*\))/).map((text) => device(text.trim()))
+  const devices = (values.ctx ?? ctx).split(',').map((text) => device(text.trim()))
+  const names = devices.map(({ type, id }) => `${type}:${id}`)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw new Error(`--ctx names ${twice} twice`)
+  if (batchSize < devices.length) {
+    const wanted = devices.length === 1 ? 'at least one image' : 'an image for each device'
+    throw new Error(`--batch-size ${batchSize}: ${wanted} is wanted`)
+  }
   return {
     epochs: number('epochs', values.epochs, true),
     batchSize,
@@ -62,12 +72,27 @@ export function parseOptions(args: readonly string[], ctx = 'cpu'): Options {
   }
 }
 
-/** The flags of this process; prints what is wrong with them and ends it. */
-export function readOptions(ctx = 'cpu'): Options {
+/** The flags of this process; ends it with what is wrong with them, or with what the program is about where that is asked for. */
+export function readOptions(about: string, ctx = 'cpu'): Options {
   try {
-    return parseOptions(process.argv.slice(2), ctx)
+    const read = parseOptions(process.argv.slice(2), ctx)
+    if (read !== null) return read
+    console.log(`${about}\n\nIts flags, and what they are unless said:\n${usage(ctx)}`)
+    return process.exit(0)
   } catch (error) {
-    console.error(`${(error as Error).message}\n${usage}`)
-    return process.exit(process.argv.includes('--help') ? 0 : 2)
+    console.error(`${(error as Error).message}\n\nThe flags:\n${usage(ctx)}`)
+    return process.exit(2)
   }
+}
+
+/** The contexts of devices, once they are there; ends the process where one is not. */
+export async function openContexts(devices: readonly Device[]): Promise<Context[]> {
+  const contexts = devices.map(({ type, id }) => (type === 'gpu' ? gpu(id) : cpu(id)))
+  try {
+    for (const context of contexts) await context.ready()
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exit(2)
+  }
+  return contexts
 }

@@ -1,9 +1,13 @@
 // What the examples stand on: flags, the picture of a digit, the learning curve.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { picture } from '../../examples/support/ascii.ts'
 import { parseOptions } from '../../examples/support/options.ts'
 import { curve } from '../../examples/support/plot.ts'
 import { Progress } from '../../examples/support/progress.ts'
+import { root } from '../../scripts/process.mjs'
 
 describe('the flags', () => {
   it('are the tutorial’s unless said', () => {
@@ -35,17 +39,58 @@ describe('the flags', () => {
       { type: 'cpu', id: 0 },
       { type: 'cpu', id: 1 },
     ]
-    expect(parseOptions([], 'cpu(0),cpu(1)').devices).toEqual(both)
-    expect(parseOptions(['--ctx', 'cpu, cpu(1)']).devices).toEqual(both)
+    expect(parseOptions([], 'cpu:0,cpu:1')!.devices).toEqual(both)
+    expect(parseOptions(['--ctx', 'cpu, cpu(1)'])!.devices).toEqual(both)
   })
 
   it.each([
     [['--epochs', 'many'], '--epochs many: a whole number is wanted'],
     [['--batch-size', '0'], '--batch-size 0: at least one image is wanted'],
     [['--lr', ''], '--lr : a number is wanted'],
-    [['--ctx', 'tpu'], '--ctx tpu: cpu, gpu or gpu(1) is wanted'],
+    [['--ctx', 'tpu'], '--ctx tpu: cpu, gpu or gpu:1 is wanted'],
+    [['--ctx', 'cpu,gpu,cpu(0)'], '--ctx names cpu:0 twice'],
+    [['--ctx', 'cpu:0,cpu:1', '--batch-size', '1'], '--batch-size 1: an image for each device'],
   ])('%j is refused', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message)
+  })
+})
+
+const programs = join(root, 'build', 'examples', 'mnist')
+const title = 'the programs (skipped until npm run build has been run)'
+describe.skipIf(!existsSync(programs))(title, () => {
+  const run = (program: string, ...args: string[]) =>
+    spawnSync(process.execPath, [join(programs, `${program}.js`), ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, VK_ICD_FILENAMES: '/nowhere', NO_COLOR: '1' },
+    })
+
+  it.each(['train', 'multiDevice'])('%s says what it is for, and what its flags are', (program) => {
+    const { status, stdout, stderr } = run(program, '--help')
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^Trains a network[\s\S]*--ctx <devices> {3}cpu/)
+    expect(run(program, '--learning', '1')).toMatchObject({ status: 2, stdout: '' })
+  })
+
+  it('multiDevice ends with a sentence where a device is not there', () => {
+    const { status, stdout, stderr } = run('multiDevice', '--ctx', 'gpu:7')
+    expect([status, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/\[gpu\(7\)\] .+\n$/)
+  })
+
+  it('multiDevice prints what the tutorial prints', { timeout: 200_000 }, () => {
+    const { status, stdout } = run(
+      'multiDevice',
+      '--epochs',
+      '1',
+      '--batch-size',
+      '600',
+      '--seed',
+      '1',
+    )
+    expect(status).toBe(0)
+    expect(stdout).toMatch(
+      /Epoch 0, training time = \d+\.\d sec\n\tvalidation accuracy = 0\.\d{4}\n/,
+    )
   })
 })
 
