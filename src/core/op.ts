@@ -254,7 +254,8 @@ function checkArity(op: OpDef, inputs: readonly (Aval | null)[]): void {
     fail(op.name, `${inputs.length} arrays given: it takes ${takes} (${names.join(', ')})`)
   }
   inputs.forEach((a, i) => {
-    if (a === null && !(names[i] ?? '...').endsWith('?'))
+    // Behind the names stand more of the last one, which takes any number.
+    if (a === null && !(names[i] ?? names.at(-1)!).endsWith('?'))
       fail(op.name, `input ${names[i] ?? i} is missing`)
   })
 }

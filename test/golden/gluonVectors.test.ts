@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { backward, record } from '../../src/autograd/index.ts'
 import type { DType } from '../../src/base/dtype.ts'
+import type { HybridBlock } from '../../src/gluon/block.ts'
 import * as losses from '../../src/gluon/loss/index.ts'
 import * as initializers from '../../src/initializer/index.ts'
 import * as schedulers from '../../src/lrScheduler/index.ts'
@@ -137,8 +138,14 @@ describe("MXNet's recorded Gluon", () => {
       const make = (x: Recorded): NDArray =>
         put({ shape: x.shape, data: x.data.map(Number) }, x.dtype, context)
 
-      it.each(ofKind('loss'))('%s', (_id, c) => {
-        const loss = new (classIn<LossCall>(losses, c.class))(options(c.params))
+      const modes = [false, true].flatMap((compiled) =>
+        ofKind('loss').map(
+          ([id, c]) => [compiled ? `${id}, hybridized` : id, c, compiled] as const,
+        ),
+      )
+      it.each(modes)('%s', (_id, c, compiled) => {
+        const loss = new (classIn<LossCall & HybridBlock>(losses, c.class))(options(c.params))
+        if (compiled) loss.hybridize()
         const arrays = new Map(c.inputs!.map((x) => [x.name!, make(x)]))
         c.inputs!.forEach((x, i) => {
           if (c.grads?.[i]) arrays.get(x.name!)!.attachGrad()
