@@ -52,7 +52,6 @@ export const deliberate: { readonly [id: string]: string } = {
   'unary/gamma/3': pole,
   'unary/gammaln/3': pole,
   'unary/relu/2': 'the gradient at NaN is 0 here, NaN in MXNet; the value is NaN in both',
-  'movement/Reshape/34': 'target_shape and keep_highest, which MXNet deprecated, are not here',
   'reduce/norm/11': 'the gradient of the norm of zeros is 0 here, NaN (0/0) in MXNet',
   'nn/LeakyReLU/4': selu,
   'nn/LeakyReLU/18': selu,
@@ -66,7 +65,7 @@ export const deliberate: { readonly [id: string]: string } = {
   'reduce/multi_sum_sq/3':
     'MXNet rounds each square to float16; here squares of halves are float32',
   'indexing/unravel_index/2':
-    'data of two axes: MXNet gives the first coordinates only, here there is one axis more',
+    'data of two axes: MXNet declares a result too small for it and hands back the data itself; here the coordinates have one axis more',
   'binary/_scatter_plus_scalar/4': fraction,
   'binary/_scatter_minus_scalar/5': fraction,
   'image/image.flip_left_right/1': unflipped,
