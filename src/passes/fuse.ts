@@ -245,15 +245,25 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
   }
   const facts = { uses: countUses(graph, order), costs, orders }
   for (;;) {
-    try {
-      const fusion = new Fusion(graph, layouts, facts)
-      for (const node of order) if (stored.has(node)) emitNode(fusion, node)
-      const outputs = graph.outputs.map((s) => resultOf(fusion, s))
-      const steps = mergeLoops(fusion.steps)
-      return splitReductions(fuseRows({ buffers: fusion.buffers, steps, outputs }))
-    } catch (e) {
-      if (!(e instanceof NeedsMemory) || !settle(e.node)) throw e
+    const fusion = new Fusion(graph, layouts, facts)
+    // What turns out to need memory has it at once, so that one round finds as much as it can; the next one emits it.
+    let settled = true
+    const attempt = <T>(emit: () => T): T => {
+      for (;;) {
+        try {
+          return emit()
+        } catch (e) {
+          if (!(e instanceof NeedsMemory) || !settle(e.node)) throw e
+          settled = false
+          fusion.allocate(e.node, fusion.preferred(e.node))
+        }
+      }
     }
+    for (const node of order) if (stored.has(node)) attempt(() => emitNode(fusion, node))
+    const outputs = graph.outputs.map((s) => attempt(() => resultOf(fusion, s)))
+    if (!settled) continue
+    const steps = mergeLoops(fusion.steps)
+    return splitReductions(fuseRows({ buffers: fusion.buffers, steps, outputs }))
   }
 }
 

@@ -187,6 +187,24 @@ describe('fusion', () => {
     ).toBe(2)
   })
 
+  it('finds all that needs memory in a few rounds, however much it is', () => {
+    const graph = traced([[6, 4]], ([x]) =>
+      Array.from({ length: 40 }, (_, i) =>
+        nd.sum(nd.reshape(nd.transpose(nd.add(x!, i)), [3, 8]), { axis: i % 2 }),
+      ),
+    )
+    const layout = dense([6, 4])
+    let rounds = 0
+    const layouts = Object.defineProperty([layout], 0, {
+      get: () => {
+        rounds++
+        return layout
+      },
+    })
+    fuse(graph, layouts)
+    expect(rounds).toBeLessThan(5)
+  })
+
   it('reads strided inputs in place', () => {
     const graph = traced([[2, 3]], ([x]) => nd.exp(x!))
     const { steps } = fuse(graph, [{ shape: [2, 3], strides: [1, 2], offset: 0 }])
