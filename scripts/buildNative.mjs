@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -19,8 +20,18 @@ const sources = join(root, 'native')
 const build = join(sources, 'build')
 const bridge = join(build, 'bridge.node')
 const stamp = join(build, 'bridge.stamp')
-const headers = join(root, 'node_modules', 'node-api-headers', 'include')
+const headers = headersFolder()
 const start = performance.now()
+
+/** Node's headers, in whatever folder the package lies that has them; an empty text where it is not installed. */
+function headersFolder() {
+  try {
+    const entry = createRequire(import.meta.url).resolve('node-api-headers')
+    return join(dirname(entry), 'include')
+  } catch {
+    return ''
+  }
+}
 
 /** Runs a program to its end. @param {string} command @param {readonly string[]} args @param {string} [input] */
 function run(command, args, input = '') {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public names, in MXNet's namespaces. */
 
 export * as autograd from './autograd/index.ts'

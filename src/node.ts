@@ -38,7 +38,7 @@ function loadBridge(): NativeBridge | string {
   } catch (e) {
     const missing = (e as { code?: string }).code === 'MODULE_NOT_FOUND'
     return missing
-      ? 'the native bridge is not built: npm run build'
+      ? 'the native bridge is not built: npx mxnet-ts build'
       : `the native bridge does not load: ${(e as Error).message}`
   }
 }

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { MXNetError } from '../base/error.ts'
 import { runtime } from '../node.ts'
+import { addBuild } from './build.ts'
 import { addConvert } from './convert.ts'
 import { addInfo } from './info.ts'
 import { addInspect } from './inspect.ts'
@@ -25,6 +26,7 @@ function makeProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride()
   addInfo(program)
+  addBuild(program)
   addTrain(program)
   addPredict(program)
   addNetwork(program)
