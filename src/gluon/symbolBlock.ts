@@ -67,7 +67,13 @@ export class SymbolBlock extends HybridBlock {
     const own = variables.filter((v) => !this.#inputs.includes(v.name))
     const common = commonPrefix(own.map((v) => v.name))
     for (const node of own) {
-      const parameter = this.params.get(node.name, parameterOptions(node, states.has(node)))
+      const options = parameterOptions(node, states.has(node))
+      // A shared parameter stays as it is; only sizes may become known.
+      const shared = this.params.get(node.name) !== undefined
+      const parameter = this.params.get(
+        node.name,
+        shared ? { shape: options.shape ?? null } : options,
+      )
       parameters.set(node.name, parameter)
       this.registerParameter(node.name.slice(common.length), parameter)
     }

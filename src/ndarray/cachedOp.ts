@@ -98,12 +98,12 @@ export class CachedOp {
     return this.#last.graph.inputs.slice(0, this.#last.count).map((s) => s?.aval ?? null)
   }
 
-  /** The graph for these inputs, to look at; gradients are those of what follows the inputs. */
-  view(inputs: readonly (Aval | null)[]): GraphView {
+  /** The graph for these inputs, to look at; gradients are those of what `needs` marks and of what follows the inputs. */
+  view(inputs: readonly (Aval | null)[], needs: readonly boolean[] = []): GraphView {
     const { graph } = this.#trace(inputs.map((a) => a && placeholder(a)))
     return new GraphView(
       graph,
-      graph.inputs.map((_, i) => i >= inputs.length),
+      graph.inputs.map((_, i) => i >= inputs.length || needs[i] === true),
     )
   }
 

@@ -6,6 +6,7 @@ import { formatShape } from '../base/shape.ts'
 import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
+import { Sym } from '../core/graph.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import { type Tensor, Unbound } from '../core/tensor.ts'
 import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
@@ -59,6 +60,21 @@ export function rnnParameterSize(inputSize: number, attrs: RNNOptions): number {
   return size
 }
 
+/** What was packed in the same graph, by where each piece begins: it need not be taken apart again. */
+function piecesOf(packed: Tensor): ReadonlyMap<number, Tensor> {
+  const pieces = new Map<number, Tensor>()
+  const { node } = packed
+  if (!(packed instanceof Sym) || node?.instance?.bound.op.name !== '_rnn_param_concat')
+    return pieces
+  let at = 0
+  for (const piece of node.inputs) {
+    if (piece === null) continue
+    pieces.set(at, piece)
+    at += piece.size
+  }
+  return pieces
+}
+
 /** The packed parameters taken apart: all matrices, layer by layer and direction by direction, then all biases. */
 function unpack(where: string, packed: Tensor, inputSize: number, attrs: RNNValues): Weights[] {
   const { stateSize, numLayers, mode, bidirectional, projectionSize } = attrs
@@ -66,10 +82,12 @@ function unpack(where: string, packed: Tensor, inputSize: number, attrs: RNNValu
   if (packed.size !== want)
     fail(where, `parameters ${formatShape(packed.shape)} must hold ${want} numbers`)
   const flat = reshapeTo(packed, [want])
+  const pieces = piecesOf(packed)
   let at = 0
   const take = (...shape: number[]): Tensor => {
     const size = shape.reduce((a, b) => a * b, 1)
-    const piece = sliceOf(flat, [at], [1], [size])
+    const whole = pieces.get(at)
+    const piece = whole?.size === size ? whole : sliceOf(flat, [at], [1], [size])
     at += size
     return reshapeTo(piece, shape)
   }

@@ -7,7 +7,7 @@ import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
 import { formatShape, sameShape, sizeOf } from '../base/shape.ts'
 import { withFrame } from '../core/frame.ts'
-import { CachedOp } from '../ndarray/cachedOp.ts'
+import { CachedOp, type GraphView } from '../ndarray/cachedOp.ts'
 import { zeros } from '../ndarray/creation.ts'
 import type { GradReq } from '../ndarray/ndarray.ts'
 import { NDArray } from '../ndarray/ndarray.ts'
@@ -309,6 +309,17 @@ export class Executor {
    */
   setMonitorCallback(callback: Monitor | null, monitorAll = false): void {
     this.#monitor = callback === null ? null : { callback, all: monitorAll }
+  }
+
+  /** What the symbol has become for these arrays, to look at after each pass: as `HybridBlock.graph`. */
+  graph(): GraphView {
+    const reqs = this.#reqs.values()
+    const states = new Set(this.#symbol.auxiliaryNodes())
+    const needs = this.#program.variables.map(
+      (node) => !states.has(node) && reqs.next().value !== 'null',
+    )
+    const avals = this.#inputs().map((x) => x.aval)
+    return withFrame({ context: this.#context }, () => this.#compiled.view(avals, needs))
   }
 
   /** The graph as text. @see MXNet `Executor.debug_str` */

@@ -246,32 +246,7 @@ describe('SymbolBlock', () => {
   })
 })
 
-describe('one plan', () => {
-  it('for the block, its SymbolBlock and its executor, forward and backward', async () => {
-    const net = mlp()
-    const x = nd.random.normal(0, 1, { shape: [4, 784] })
-    net(x)
-    const again = new gluon.SymbolBlock(net.toSymbol(), sym.var('data'))
-    again.initialize()
-    for (const [name, parameter] of net.collectParams())
-      again.collectParams().get(name)!.loadInit(parameter.data())
-    for (const half of ['fused', 'fusedBackward'] as const) {
-      const kernels = net.graph(x).kernels(half)
-      expect(kernels.length).toBeGreaterThan(2)
-      expect(again.graph(x).kernels(half)).toEqual(kernels)
-    }
-    const eager = await net(x).asTypedArray()
-    net.hybridize()
-    again.hybridize()
-    expect(await again(x).asTypedArray()).toEqual(await net(x).asTypedArray())
-    expect((await net(x).asTypedArray()).length).toBe(eager.length)
-    const gradients = async (block: typeof net | typeof again) => {
-      autograd.record(() => block(x).square().sum()).backward()
-      return Promise.all([...block.collectParams().values()].map((p) => p.grad().asTypedArray()))
-    }
-    expect(await gradients(again)).toEqual(await gradients(net))
-  })
-
+describe('a graph', () => {
   it('can be looked at after every pass', () => {
     const net = new nn.Dense(2, { inUnits: 3, activation: 'relu' })
     net.initialize()
