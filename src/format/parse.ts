@@ -73,6 +73,9 @@ export async function parseSource<T>(where: string, parser: Parse<T>, source: So
 /** How much of a packed member is read at a time. */
 const packedPiece = 64 * 1024
 
+const unshared = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer
+
 /** Feeds the unpacked contents of a member to its sink; what does not unpack is an error that names it. */
 async function inflate(where: string, source: Source, { member, sink }: Unpack): Promise<void> {
   let at = member.at
@@ -83,7 +86,8 @@ async function inflate(where: string, source: Source, { member, sink }: Unpack):
         if (at >= end) return controller.close()
         const piece = await source.read(at, Math.min(packedPiece, end - at))
         at += piece.length
-        controller.enqueue(new Uint8Array(piece))
+        // Streams take no views of shared memory.
+        controller.enqueue(unshared(piece) ? piece : new Uint8Array(piece))
       },
     },
     { highWaterMark: 0 },

@@ -25,6 +25,8 @@ const textFlag = 0x0800
 /** Unpacked contents beyond this many times the archive's size, and beyond the floor, are a bomb. */
 const maxRatio = 100
 const ratioFloor = 16 * 1024 * 1024
+/** A byte of deflate gives no more than this: four of the longest matches, of 258 bytes at two bits each. */
+const deflateRatio = 1032
 
 /** Whether a member's name could lead out of the folder that an archive is unpacked into. */
 export function escapes(name: string): boolean {
@@ -128,6 +130,11 @@ function* readMember(
   const at = local + 30 + view.getUint16(26, true) + view.getUint16(28, true)
   if (at + packed > limit) fail(where, `${name} reaches beyond the files: it is damaged`)
   if (method === 0 && packed !== size) fail(where, `${name} has two sizes: it is damaged`)
+  if (size > deflateRatio * packed)
+    fail(
+      where,
+      `${name} states ${size} bytes, which ${packed} packed ones cannot give: it is damaged`,
+    )
   return { name, at, packed, size, crc: entry.getUint32(16, true), deflated: method === 8 }
 }
 

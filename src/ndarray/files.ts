@@ -8,7 +8,14 @@ import { rowMajor } from '../base/shape.ts'
 import { aval } from '../core/aval.ts'
 import { Layout } from '../exec/array.ts'
 import { deviceOf } from '../exec/storage.ts'
-import { denseBytes, type Entry, type Format, type Index, readElements } from '../format/entry.ts'
+import {
+  denseBytes,
+  type Entry,
+  type Format,
+  type Index,
+  prove,
+  readElements,
+} from '../format/entry.ts'
 import { type Parse, parseBytes, parseSource, type Source } from '../format/parse.ts'
 import { readIndex } from '../format/read.ts'
 import type { Metadata } from '../format/safetensors.ts'
@@ -206,6 +213,7 @@ function* makeArrays(where: string, { entries, named }: Index, ctx: Context): Pa
 function* makeArray(where: string, entry: Entry, ctx: Context): Parse<NDArray> {
   const { shape, dtype } = entry
   const device = deviceOf(ctx)
+  yield* prove(where, entry)
   const storage = device.allocate(denseBytes(entry))
   try {
     let at = storage.address

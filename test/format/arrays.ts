@@ -2,7 +2,7 @@
 
 import { type DType, dtypeInfo, type TypedArray } from '../../src/base/dtype.ts'
 import { type Shape, sizeOf } from '../../src/base/shape.ts'
-import { denseBytes, type Index, readElements } from '../../src/format/entry.ts'
+import { denseBytes, type Index, prove, readElements } from '../../src/format/entry.ts'
 import { type Parse, parseBytes, parseSource } from '../../src/format/parse.ts'
 import { readIndex } from '../../src/format/read.ts'
 import { type Stored, type WriteOptions, writeArrays } from '../../src/format/write.ts'
@@ -55,6 +55,7 @@ export function* readAll(
     taken.bytes += denseBytes(entry)
     const bytes = new Uint8Array(denseBytes(entry))
     let at = 0
+    yield* prove(where, entry)
     yield* readElements(where, entry, (piece) => {
       bytes.set(piece, at)
       at += piece.length
