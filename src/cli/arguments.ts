@@ -30,12 +30,13 @@ function context(text: string): Context {
   return new Context(kind as DeviceType, Number(id))
 }
 
-/** Adds `data=1,784` to the shapes given before. */
+/** Stands for the name of a shape that was given without one. */
+export const unnamed = ''
+
+/** Adds `data=1,784` or `1,784` to the shapes given before. */
 export function namedShape(text: string, before: ShapesByName = {}): ShapesByName {
-  const [, name, sizes] = /^([^=]+)=\(?([\d\s,]+)\)?$/.exec(text) ?? []
-  if (name === undefined || sizes === undefined) {
-    throw new InvalidArgumentError('It must be such as data=1,784.')
-  }
+  const [, name = unnamed, sizes] = /^(?:([^=]+)=)?\(?([\d\s,]+)\)?$/.exec(text) ?? []
+  if (sizes === undefined) throw new InvalidArgumentError('It must be such as data=1,784.')
   const shape = sizes
     .split(',')
     .filter((part) => part.trim() !== '')

@@ -11,13 +11,15 @@ import { sym } from '../symbol/index.ts'
 
 interface Options {
   readonly symbol?: string
-  readonly strip: boolean
-  readonly compress: boolean
+  readonly strip?: boolean
+  readonly compress?: boolean
   readonly metadata?: { readonly [key: string]: string }
 }
 
 type Named = { readonly [name: string]: NDArray }
 
+/** A misspelt ending is not taken for MXNet's format, as `nd.save` would. */
+const endings = /\.(params|npy|npz|safetensors)$/
 /** Where a .safetensors file keeps the symbol that its arrays belong to. */
 const symbolKey = 'mxnet_symbol'
 /** How MXNet marks parameters and running statistics in files of whole models. */
@@ -42,13 +44,15 @@ export function addConvert(program: Command): void {
     .argument('<from>', 'a .params, .npy, .npz or .safetensors file, recognised by content')
     .argument('<to>', 'the file to write; .params, .npy, .npz or .safetensors by its ending')
     .option('--symbol <file>', 'the symbol.json that the arrays belong to')
-    .option('--strip', "leave MXNet's arg: and aux: out of the names", false)
-    .option('--compress', 'pack a .npz archive', false)
+    .option('--strip', "leave MXNet's arg: and aux: out of the names")
+    .option('--compress', 'pack a .npz archive')
     .option('--metadata <key=value>', 'text for a .safetensors file; may be repeated', keyValue)
     .action(convert)
 }
 
 async function convert(from: string, to: string, options: Options): Promise<void> {
+  if (!endings.test(to))
+    fail(to, 'is of no known format: let it end in .params, .npy, .npz or .safetensors')
   const format = formatOfName(to)
   const { metadata: carried = {} } = await readContents('convert', from)
   const { [symbolKey]: inside, ...texts } = carried

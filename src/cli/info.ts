@@ -12,8 +12,8 @@ export function addInfo(program: Command): void {
     .description(
       'Prints the version, which backend computes and why, and what this machine offers.',
     )
-    .option('--json', 'print one JSON object', false)
-    .action(({ json }: { readonly json: boolean }) => {
+    .option('--json', 'print one JSON object')
+    .action(({ json }: { readonly json?: boolean }) => {
       const features = runtime.features()
       if (json) printJson(features.table)
       else console.log(String(features))

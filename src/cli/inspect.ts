@@ -12,8 +12,8 @@ import type { Symbolic } from '../symbol/symbol.ts'
 import { dim, formatBytes, formatCount, printJson, table } from './terminal.ts'
 
 interface Options {
-  readonly json: boolean
-  readonly stats: boolean
+  readonly json?: boolean
+  readonly stats?: boolean
 }
 
 const titles = {
@@ -41,12 +41,12 @@ export function addInspect(program: Command): void {
       'Lists the arrays of a .params, .npy, .npz or .safetensors file, or what a symbol.json is made of. Files are recognised by content; elements are read only with --stats.',
     )
     .argument('<file>', 'the file')
-    .option('--stats', 'read the elements: least, greatest, mean, how many are not finite', false)
-    .option('--json', 'print one JSON object', false)
+    .option('--stats', 'read the elements: least, greatest, mean, how many are not finite')
+    .option('--json', 'print one JSON object')
     .action(inspect)
 }
 
-async function inspect(file: string, { json, stats }: Options): Promise<void> {
+async function inspect(file: string, { json = false, stats = false }: Options): Promise<void> {
   if (await beginsAsJson(file)) {
     if (stats) fail(file, 'is a symbol and has no elements: leave --stats out')
     return inspectSymbol(file, await sym.load(file), json)

@@ -13,7 +13,7 @@ import { bold, dim, printJson } from './terminal.ts'
 interface Options {
   readonly model: string
   readonly params?: string
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** Adds the command to the program. */
@@ -27,7 +27,7 @@ export function addPredict(program: Command): void {
     .argument('<picture...>', 'PNG files, or IDX files with the number of an image')
     .option('-m, --model <file>', 'the symbol.json of the network', 'model-symbol.json')
     .option('-p, --params <file>', 'its parameters (default: the newest beside the model)')
-    .option('--json', 'print one JSON object a picture', false)
+    .option('--json', 'print one JSON object a picture')
     .action(predict)
 }
 

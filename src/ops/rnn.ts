@@ -3,7 +3,7 @@
 import { isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
-import { applyAll } from '../core/apply.ts'
+import { apply, applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
 import { Sym } from '../core/graph.ts'
@@ -14,7 +14,7 @@ import { castTo, contract, pointwise, reshapeTo, sliceOf } from '../prim/primiti
 import { reshape } from './movement.ts'
 import { draws, dropout, unit } from './random.ts'
 import { gatesOf, type Mode, modes, part, recurrence, sigmoid, step, steps } from './recurrence.ts'
-import { concat, rnnParamConcat } from './slicing.ts'
+import { concat } from './slicing.ts'
 
 const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
 const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
@@ -60,12 +60,20 @@ export function rnnParameterSize(inputSize: number, attrs: RNNOptions): number {
   return size
 }
 
+/** `concat` under a name of its own, for the parameters that `rnn` takes as one array. */
+const packOp = defineOp({
+  name: '_rnn_param_concat',
+  inputs: ['...data'],
+  attrs: { dim: attr.int(1) },
+  body: (xs, { dim }) => concat(...xs, { dim }),
+})
+
 /** What was packed in the same graph, by where each piece begins: it need not be taken apart again. */
 function piecesOf(packed: Tensor): ReadonlyMap<number, Tensor> {
   const pieces = new Map<number, Tensor>()
   const { node } = packed
-  if (!(packed instanceof Sym) || node?.instance?.bound.op.name !== '_rnn_param_concat')
-    return pieces
+  const op: unknown = node?.instance?.bound.op
+  if (!(packed instanceof Sym) || node === null || op !== packOp) return pieces
   let at = 0
   for (const piece of node.inputs) {
     if (piece === null) continue
@@ -341,7 +349,7 @@ export function rnnOf(
   const flat = (t: Tensor): Tensor => reshape(t, -1)
   const matrices = weights.flatMap((w) => [w.i2h, w.h2h, ...(w.h2r ? [w.h2r] : [])])
   const biases = weights.flatMap((w) => [w.i2hBias, w.h2hBias])
-  const packed = rnnParamConcat(...[...matrices, ...biases].map(flat))
+  const packed = apply<Tensor>(packOp as never, [...matrices, ...biases].map(flat), { dim: 0 })
   const all = { ...options, useSequenceLength: false }
   return applyAll<Tensor>(rnnOp as never, [data, packed, state, stateCell], all)
 }

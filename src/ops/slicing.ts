@@ -247,21 +247,6 @@ const concatOp = defineOp({
       : joined('concat', xs, dim),
 })
 
-const rnnParamConcatOp = defineOp({
-  name: '_rnn_param_concat',
-  inputs: ['...data'],
-  attrs: { dim: attr.int(1) },
-  body: (xs, { dim }) =>
-    xs.length === 0
-      ? fail('_rnn_param_concat', 'no arrays given: it takes at least one')
-      : joined('_rnn_param_concat', xs, dim),
-})
-
-/** Parameters of recurrent layers as the one array that `rnn` takes: `concat` along axis 0 under a name of its own. */
-export function rnnParamConcat<T extends Tensor>(...parameters: T[]): T {
-  return apply(rnnParamConcatOp, parameters, { dim: 0 })
-}
-
 /** Splits trailing options from spread arrays. */
 function spread<T extends Tensor, O extends object>(
   args: readonly (T | O)[],

@@ -82,6 +82,9 @@ export function parseJSON(text: string, where: string): Entry[] {
   try {
     file = JSON.parse(text)
   } catch (e) {
+    const [start] = /^[\s\S]{0,16}/.exec(text)!
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they tell that the file is no text
+    if (/[\0-\x08\ufffd]/.test(start)) return fail(where, 'this is no text: give a symbol.json')
     return fail(where, `this is not JSON: ${(e as Error).message.slice(0, 100)}`)
   }
   if (!isObject(file)) return fail(where, 'this is no symbol: an object with nodes was expected')

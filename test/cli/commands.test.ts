@@ -35,6 +35,7 @@ describe('the way from training to prediction', { timeout: 120_000 }, () => {
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^Epoch 0\. Loss: [\d.]+, Train_acc [\d.]+, Test_acc [\d.]+ \([\d.]+ s\)$/m)
     expect(out).toContain('wrote model-symbol.json\nwrote model-0002.params\n')
+    expect(out).toContain('npx mxnet-ts plot model-symbol.json --output model.svg')
     expect(Number(/Epoch 1\..*Test_acc ([\d.]+)/.exec(out)![1])).toBeGreaterThan(0.9)
   })
 
@@ -53,6 +54,10 @@ describe('the way from training to prediction', { timeout: 120_000 }, () => {
     expect(read('net.png').toString('latin1', 1, 4)).toBe('PNG')
     const { out } = await cli('summary', 'model-symbol.json', '--shape', 'data=1,784')
     expect(out).toContain('Total params: 55050')
+    const unnamed = await cli('summary', 'model-symbol.json', '--shape', '1,784')
+    expect(unnamed).toEqual({ code: 0, out, err: '' })
+    const { err } = await cli('summary', 'model-symbol.json')
+    expect(err).toContain('--shape data=')
   })
 
   it('converts there and back without a difference', async () => {
@@ -147,6 +152,7 @@ describe('help and errors', { timeout: 120_000 }, () => {
       expect(help.code).toBe(0)
       expect(help.out).toContain(`Usage: mxnet-ts ${word}`)
     }
+    expect((await cli('train', '--help')).out).toMatch(/default:\s+cpu\)/)
     expect((await cli('info')).out).toContain('mxnet-ts      0.1.0')
     expect(JSON.parse((await cli('info', '--json')).out)).toMatchObject({
       version: '0.1.0',
@@ -174,9 +180,12 @@ describe('help and errors', { timeout: 120_000 }, () => {
       '[x.npz] has no place for --metadata',
     ],
     [1, ['convert', 'one.npy', 'x.safetensors'], 'holds arrays by name'],
+    [1, ['convert', 'one.npy', 'x.tiff'], 'let it end in .params, .npy, .npz or .safetensors'],
+    [1, ['summary', 'one.params'], 'this is no text: give a symbol.json'],
   ] as const)('ends with %i for %j', async (code, args, message) => {
     writeFileSync(join(folder, 'text.txt'), 'no arrays')
     await nd.save(join(folder, 'one.npy'), nd.ones([2]))
+    await nd.save(join(folder, 'one.params'), nd.ones([2]))
     const result = await cli(...args)
     expect(result.err).toContain(message)
     expect(result.err).not.toMatch(/^ {4}at /m)
