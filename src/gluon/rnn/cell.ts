@@ -7,12 +7,13 @@ import type { Tensor } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { zeros } from '../../ndarray/creation.ts'
 import type { NDArray } from '../../ndarray/ndarray.ts'
-import { sigmoid, tanh } from '../../ops/activation.ts'
+import { activation, sigmoid, tanh } from '../../ops/activation.ts'
 import { fullyConnected } from '../../ops/dense.ts'
 import { expandDims } from '../../ops/movement.ts'
+import { sequenceLast, sequenceMask, sequenceReverse } from '../../ops/sequence.ts'
 import { concat, split, stack } from '../../ops/slicing.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
-import { Activation } from '../nn/basic.ts'
+import { Activation, type ActivationName } from '../nn/basic.ts'
 import type { Parameter } from '../parameter.ts'
 import type { BeginStateOptions } from './layer.ts'
 
@@ -36,6 +37,8 @@ export interface UnrollOptions {
   readonly layout?: 'NTC' | 'TNC'
   /** Whether outputs come as one array; no by default where inputs are a list. */
   readonly mergeOutputs?: boolean | null
+  /** `(N,)`: how many steps each sequence has; outputs beyond are 0, and states those after its last step. */
+  readonly validLength?: Tensor | null
 }
 
 const cellOptions = [
@@ -64,6 +67,11 @@ export abstract class RecurrentCell extends HybridBlock {
     return this.stateInfo(batchSize).map(({ shape }) => func(shape, rest))
   }
 
+  /** Forgets what a cell remembers of earlier steps besides its states; `unroll` begins with it. */
+  reset(): void {
+    for (const child of this.children.values()) if (child instanceof RecurrentCell) child.reset()
+  }
+
   override [invoke](args: readonly unknown[]): unknown {
     const [x, states] = args as readonly [Tensor, readonly Tensor[]]
     if (!Array.isArray(states))
@@ -81,22 +89,56 @@ export abstract class RecurrentCell extends HybridBlock {
     inputs: T | readonly T[],
     options: UnrollOptions = {},
   ): [T | T[], T[]] {
-    const { layout = 'NTC', mergeOutputs = null } = options
+    const { layout = 'NTC', mergeOutputs = null, validLength = null } = options
     const { steps, axis } = stepsOf(this.constructor.name, length, inputs, layout)
+    this.reset()
     let states = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
     const outputs: Tensor[] = []
+    const history: (readonly Tensor[])[] = []
     for (const x of steps) {
       const [output, next] = this(x, states)
       outputs.push(output)
+      history.push(next)
       states = next
     }
     const merged = mergeOutputs ?? !Array.isArray(inputs)
-    return [(merged ? stack(...outputs, { axis }) : outputs) as T | T[], states as T[]]
+    if (validLength === null)
+      return [(merged ? stack(...outputs, { axis }) : outputs) as T | T[], states as T[]]
+    const last = states.map((_, i) =>
+      lastOf(
+        history.map((h) => h[i]!),
+        validLength,
+      ),
+    )
+    return [within(outputs, validLength, axis, merged) as T | T[], last as T[]]
   }
 }
 
+const byLength = { useSequenceLength: true } as const
+
+/** What each sequence has at its last step. */
+const lastOf = (steps: readonly Tensor[], validLength: Tensor): Tensor =>
+  sequenceLast(stack(...steps, { axis: 0 }), validLength, byLength)
+
+/** Outputs with zeros behind the end of each sequence, as one array or one for each step. */
+export function within(
+  outputs: readonly Tensor[],
+  validLength: Tensor,
+  axis: number,
+  merged: boolean,
+): Tensor | Tensor[] {
+  const masked = sequenceMask(stack(...outputs, { axis }), validLength, { ...byLength, axis })
+  return merged ? masked : apart(masked, axis)
+}
+
+/** The steps of sequences. */
+function apart(x: Tensor, axis: number): Tensor[] {
+  const parts = split(x, { numOutputs: x.shape[axis]!, axis, squeezeAxis: true })
+  return Array.isArray(parts) ? parts : [parts as unknown as Tensor]
+}
+
 /** The inputs of each step. */
-function stepsOf(
+export function stepsOf(
   where: string,
   length: number,
   inputs: Tensor | readonly Tensor[],
@@ -111,8 +153,7 @@ function stepsOf(
   const whole = inputs as Tensor
   if (whole.shape[axis] !== length)
     fail(where, `the input has ${whole.shape[axis]} steps along axis ${axis}, not ${length}`)
-  const parts = split(whole, { numOutputs: length, axis, squeezeAxis: true })
-  return { steps: Array.isArray(parts) ? parts : [parts as unknown as Tensor], axis }
+  return { steps: apart(whole, axis), axis }
 }
 
 /** A cell with weights: `rows` gates of `hiddenSize` each. */
@@ -181,7 +222,7 @@ const hintOf = (where: string): string => where.replace(/Cell$/, '').toLowerCase
 /** Options of `RNNCell`. */
 export interface RNNCellOptions extends CellOptions {
   /** tanh by default. */
-  readonly activation?: 'tanh' | 'relu' | 'sigmoid' | 'softrelu' | 'softsign'
+  readonly activation?: ActivationName
 }
 
 /**
@@ -208,6 +249,14 @@ export class RNNCell extends WeightedCell {
   }
 }
 
+/** Options of `LSTMCell`. */
+export interface LSTMCellOptions extends CellOptions {
+  /** Of the memory's input and output; tanh by default. */
+  readonly activation?: ActivationName
+  /** Of the gates; sigmoid by default. */
+  readonly recurrentActivation?: ActivationName
+}
+
 /**
  * A step of a network with a long short-term memory.
  *
@@ -219,8 +268,13 @@ export class RNNCell extends WeightedCell {
  * @see MXNet `gluon.rnn.LSTMCell`
  */
 export class LSTMCell extends WeightedCell {
-  constructor(hiddenSize: number, options: CellOptions = {}) {
-    super('LSTMCell', hiddenSize, 4, options, [])
+  readonly #act: ActivationName
+  readonly #gate: ActivationName
+
+  constructor(hiddenSize: number, options: LSTMCellOptions = {}) {
+    super('LSTMCell', hiddenSize, 4, options, ['activation', 'recurrentActivation'])
+    this.#act = options.activation ?? 'tanh'
+    this.#gate = options.recurrentActivation ?? 'sigmoid'
   }
 
   override stateInfo(batchSize = 0): { readonly shape: readonly number[] }[] {
@@ -236,10 +290,12 @@ export class LSTMCell extends WeightedCell {
       Tensor,
       Tensor,
     ]
-    const cell = sigmoid(f)
+    const gate = (t: Tensor): Tensor => activation(t, { actType: this.#gate })
+    const act = (t: Tensor): Tensor => activation(t, { actType: this.#act })
+    const cell = gate(f)
       .mul(c)
-      .add(sigmoid(i).mul(tanh(g)))
-    const output = sigmoid(o).mul(tanh(cell))
+      .add(gate(i).mul(act(g)))
+    const output = gate(o).mul(act(cell))
     return [output, output, cell] as unknown as Tensor
   }
 }
@@ -284,6 +340,23 @@ export class GRUCell extends WeightedCell {
 export class SequentialRNNCell extends RecurrentCell {
   constructor(options: BlockOptions = {}) {
     super(checkOptions('SequentialRNNCell', options, blockOptions))
+  }
+
+  /** The number of cells. */
+  override get length(): number {
+    return this.#cells.length
+  }
+
+  /**
+   * The cell at a position, from the end when negative.
+   * @throws MXNetError when there is none.
+   */
+  at(index: number): RecurrentCell {
+    const cells = this.#cells
+    return (
+      cells.at(index) ??
+      fail(this.constructor.name, `there is no cell ${index}: there are ${cells.length}`)
+    )
   }
 
   /** Appends cells. */
@@ -346,18 +419,24 @@ export class BidirectionalCell extends RecurrentCell {
     inputs: T | readonly T[],
     options: UnrollOptions = {},
   ): [T | T[], T[]] {
-    const { layout = 'NTC', mergeOutputs = null } = options
+    const { layout = 'NTC', mergeOutputs = null, validLength = null } = options
     const { steps, axis } = stepsOf('BidirectionalCell', length, inputs, layout)
+    this.reset()
     const begin = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
     const count = this.lCell.stateInfo().length
-    const run = (cell: RecurrentCell, list: readonly Tensor[], states: readonly Tensor[]) =>
-      cell.unroll(length, list, { beginState: states, layout, mergeOutputs: false }) as unknown as [
-        Tensor[],
-        Tensor[],
-      ]
+    // The last step comes first; with lengths that of each sequence.
+    const turned = (list: readonly Tensor[]): readonly Tensor[] =>
+      validLength === null
+        ? list.toReversed()
+        : apart(sequenceReverse(stack(...list, { axis: 0 }), validLength, byLength), 0)
+    const run = (cell: RecurrentCell, list: readonly Tensor[], states: readonly Tensor[]) => {
+      const settings = { beginState: states, layout, mergeOutputs: false, validLength }
+      return cell.unroll(length, list, settings) as unknown as [Tensor[], Tensor[]]
+    }
     const [left, leftStates] = run(this.lCell, steps, begin.slice(0, count))
-    const [right, rightStates] = run(this.rCell, steps.toReversed(), begin.slice(count))
-    const outputs = left.map((y, t) => concat(y, right[length - 1 - t]!, { dim: 1 }))
+    const [back, rightStates] = run(this.rCell, turned(steps), begin.slice(count))
+    const right = turned(back)
+    const outputs = left.map((y, t) => concat(y, right[t]!, { dim: 1 }))
     const merged = mergeOutputs ?? !Array.isArray(inputs)
     const joined = merged
       ? concat(...outputs.map((y) => expandDims(y, axis)), { dim: axis })
@@ -365,3 +444,12 @@ export class BidirectionalCell extends RecurrentCell {
     return [joined as T | T[], [...leftStates, ...rightStates] as T[]]
   }
 }
+
+/**
+ * `SequentialRNNCell` under the name that MXNet has for compiled ones.
+ * @example
+ * const stack = new gluon.rnn.HybridSequentialRNNCell()
+ * stack.add(new gluon.rnn.GRUCell(20), new gluon.rnn.GRUCell(10))
+ * @see MXNet `gluon.rnn.HybridSequentialRNNCell`
+ */
+export class HybridSequentialRNNCell extends SequentialRNNCell {}

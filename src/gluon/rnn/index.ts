@@ -4,7 +4,9 @@ export {
   BidirectionalCell,
   type CellOptions,
   GRUCell,
+  HybridSequentialRNNCell,
   LSTMCell,
+  type LSTMCellOptions,
   RecurrentCell,
   RNNCell,
   type RNNCellOptions,
@@ -21,3 +23,10 @@ export {
   RNN,
   type RNNLayerOptions,
 } from './layer.ts'
+export {
+  DropoutCell,
+  type DropoutCellOptions,
+  ModifierCell,
+  ResidualCell,
+  ZoneoutCell,
+} from './modifiers.ts'
