@@ -38,7 +38,17 @@ export const arrows = {
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
   // A store updates what it holds.
   kvstore: [...training, 'optimizer'],
-  gluon: [...training, 'symbol', 'optimizer', 'kvstore', 'initializer', 'lrScheduler', 'io'],
+  // Datasets of pictures are read by what reads pictures.
+  gluon: [
+    ...training,
+    'symbol',
+    'optimizer',
+    'kvstore',
+    'initializer',
+    'lrScheduler',
+    'io',
+    'image',
+  ],
   // Checks of operators and blocks compare them from outside.
   testUtils: training,
   callback: ['base', 'metric'],

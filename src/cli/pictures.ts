@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { type DecodedPng, decode, hasPngSignature } from 'fast-png'
 import { fail, MXNetError } from '../base/error.ts'
 import { parseIdx } from '../gluon/data/idx.ts'
+import { sampler } from '../image/png.ts'
 import { fileError } from '../ndarray/nodeFiles.ts'
 import type { Grey } from './digit.ts'
 
@@ -64,21 +65,6 @@ function greyOf({ width, height, data, depth, channels, palette }: DecodedPng): 
     }
   }
   return { width, height, pixels }
-}
-
-/** Samples of a row; those under 8 bits share bytes, and rows begin on whole ones. */
-function sampler(
-  data: DecodedPng['data'],
-  depth: number,
-  perRow: number,
-): (row: number, at: number) => number {
-  if (depth >= 8) return (row, at) => data[row * perRow + at]!
-  const rowBytes = Math.ceil((perRow * depth) / 8)
-  return (row, at) => {
-    const bit = at * depth
-    const byte = data[row * rowBytes + (bit >> 3)]!
-    return (byte >> (8 - depth - (bit & 7))) & (2 ** depth - 1)
-  }
 }
 
 function readIdxImage(file: string, index: number): Grey {

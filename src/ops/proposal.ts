@@ -246,9 +246,9 @@ function call<T extends Tensor>(op: unknown, xs: readonly T[], attrs: ProposalOp
  * few are left they are repeated. `outputScore` gives the scores (rpnPostNmsTopN, 1) too. No gradient.
  * @throws MXNetError when the shapes do not fit.
  * @example
- * const [scores, offsets, image] = [nd.ones([1, 2, 2, 2]), nd.zeros([1, 4, 2, 2]), nd.array([[32, 32, 1]])]
+ * const [scores, offsets, info] = [nd.ones([1, 2, 2, 2]), nd.zeros([1, 4, 2, 2]), nd.array([[32, 32, 1]])]
  * const options = { ratios: [1], scales: [1], rpnMinSize: 4, rpnPostNmsTopN: 3 }
- * nd.contrib.proposal(scores, offsets, image, options).shape // => [3, 5]
+ * nd.contrib.proposal(scores, offsets, info, options).shape // => [3, 5]
  * @see MXNet `_contrib_Proposal`
  */
 export function proposal<T extends Tensor>(

@@ -50,8 +50,8 @@ function idxImages(place: Omit<DatasetPlace, 'root'>, sums: Sums, train: boolean
  *
  * @throws MXNetError when the files are missing or damaged, at the first use.
  * @example
- * const [image, label] = new vision.MNIST({ train: false }).at(0)
- * image.shape // => [28, 28, 1]
+ * const [picture, label] = new vision.MNIST({ train: false }).at(0)
+ * picture.shape // => [28, 28, 1]
  * await label.asScalar() // => 7
  * @see MXNet `gluon.data.vision.MNIST`
  */

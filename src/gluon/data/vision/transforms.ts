@@ -4,6 +4,7 @@ import type { DType } from '../../../base/dtype.ts'
 import { fail } from '../../../base/error.ts'
 import { formatShape } from '../../../base/shape.ts'
 import type { Tensor } from '../../../core/tensor.ts'
+import { imrotate } from '../../../image/rotate.ts'
 import { hostUniform } from '../../../ndarray/draws.ts'
 import { cast } from '../../../ops/cast.ts'
 import * as image from '../../../ops/image.ts'
@@ -359,6 +360,71 @@ export class RandomLighting extends HybridBlock {
 
   override forward(x: Tensor): Tensor {
     return image.randomLighting(x, { alphaStd: this.#alpha })
+  }
+}
+
+/** Options of `Rotate`. */
+export interface RotateOptions {
+  /** Whether the image is enlarged until no empty corner is left; no by default. */
+  readonly zoomIn?: boolean
+  /** Whether the image is shrunk until all of it is seen; no by default. */
+  readonly zoomOut?: boolean
+}
+
+/**
+ * Images `(C, H, W)` of float32, or batches of them, turned about their middle by degrees, the corners empty.
+ * @throws MXNetError when both ways of zooming are asked for, and for other dtypes.
+ * @example
+ * new gluon.data.vision.transforms.Rotate(30)(nd.ones([3, 8, 8])).shape // => [3, 8, 8]
+ * @see MXNet `gluon.data.vision.transforms.Rotate`
+ */
+export class Rotate extends Block {
+  readonly #degrees: number
+  readonly #options: RotateOptions
+
+  constructor(rotationDegrees: number, options: RotateOptions = {}) {
+    super()
+    this.#degrees = rotationDegrees
+    this.#options = options
+  }
+
+  override forward(x: Tensor): Tensor {
+    return imrotate(x, this.#degrees, this.#options)
+  }
+}
+
+/**
+ * `Rotate` by an angle between limits, drawn anew for each call and used with probability `rotateWithProba` (1).
+ * @throws MXNetError unless the limits are two numbers in order, and the probability from 0 to 1.
+ * @example
+ * new gluon.data.vision.transforms.RandomRotation([-10, 10])(nd.ones([3, 8, 8])).shape // => [3, 8, 8]
+ * @see MXNet `gluon.data.vision.transforms.RandomRotation`
+ */
+export class RandomRotation extends Block {
+  readonly #limits: readonly [number, number]
+  readonly #options: RotateOptions
+  readonly #p: number
+
+  constructor(
+    angleLimits: readonly [least: number, most: number],
+    { rotateWithProba = 1, ...options }: RotateOptions & { readonly rotateWithProba?: number } = {},
+  ) {
+    super()
+    const [least, most] = angleLimits
+    if (!(least <= most))
+      fail('RandomRotation', `angleLimits are ${String(angleLimits)}: [least, most] in degrees`)
+    if (!(rotateWithProba >= 0 && rotateWithProba <= 1))
+      fail('RandomRotation', `rotateWithProba is ${String(rotateWithProba)}: from 0 to 1`)
+    this.#limits = [least, most]
+    this.#options = options
+    this.#p = rotateWithProba
+  }
+
+  override forward(x: Tensor): Tensor {
+    const draw = hostUniform()
+    const [least, most] = this.#limits
+    if (draw() >= this.#p) return x
+    return imrotate(x, least + (most - least) * draw(), this.#options)
   }
 }
 
