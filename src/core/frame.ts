@@ -76,6 +76,8 @@ export interface Frame {
   probe: Probe | null
   /** The operator that runs, or ran last, on arrays. */
   operator: string
+  /** Counts what asks for work on arrays: all work of one call comes from one place. */
+  calls: number
   /** Names of the layers whose `forward` is running, the outermost first. */
   readonly layers: string[]
 }
@@ -121,6 +123,7 @@ export const frame: Frame = {
   store: () => {},
   probe: null,
   operator: 'engine',
+  calls: 0,
   layers: [],
 }
 

@@ -78,6 +78,7 @@ export function runEager(
   if (targets !== undefined)
     checkTargets(bound, instance, targets as readonly (DeviceArray | null)[])
   frame.operator = bound.op.name
+  frame.calls++
   const { probe } = frame
   const start = probe === null ? 0 : performance.now()
   const outputs = plan.run(arrays, scalars, targets as readonly (DeviceArray | null)[] | undefined)

@@ -3,10 +3,18 @@
 import { callSite } from '../base/callSite.ts'
 import { frame, place } from '../core/frame.ts'
 
-/** Notes the operator, the layers and the caller's line in force; tells them when asked. */
-export function noteOrigin(): () => { operator: string; place: string } {
+type Note = () => { operator: string; place: string }
+
+let call = -1
+let note: Note
+
+/** Notes the operator, the layers and the caller's line in force; tells them when asked. Once for all work of one call. */
+export function noteOrigin(): Note {
+  if (call === frame.calls) return note
+  call = frame.calls
   const { operator } = frame
   const layers = [...frame.layers]
   const site = callSite()
-  return () => ({ operator, place: place(layers, site()) })
+  note = () => ({ operator, place: place(layers, site()) })
+  return note
 }

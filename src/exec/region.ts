@@ -5,6 +5,7 @@ import { Cache } from '../base/cache.ts'
 import { isFloat, itemSize } from '../base/dtype.ts'
 import { rowMajor } from '../base/shape.ts'
 import { broadcast, type View } from '../base/view.ts'
+import { frame } from '../core/frame.ts'
 import { cast, load, param } from '../prim/expr.ts'
 import {
   type Kernel,
@@ -91,6 +92,7 @@ export function runInto(
 ): void {
   const { storage } = target
   const { backend } = storage.device
+  frame.calls++
   compiledFor(backend, kernel).run(addresses, numbers)
   storage.written = backend.mark?.() ?? 0
 }
