@@ -5,7 +5,9 @@
 #define NAPI_VERSION 2147483647
 #include <dnnl.h>
 #include <node_api.h>
+#include <pthread.h>
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -153,6 +155,28 @@ class OneThread {
   }
   OneThread(const OneThread&) = delete;
   OneThread& operator=(const OneThread&) = delete;
+};
+
+/// While it lives, signals wait, where `on`. oneDNN's gemm kernels turn the stack pointer to a buffer of theirs, and a handler
+/// that runs there (a profiler's, a terminal's) writes over the heap.
+class NoSignals {
+  const bool on;
+  sigset_t before;
+
+ public:
+  explicit NoSignals(bool on) : on(on) {
+    if (!on) return;
+    sigset_t all;
+    sigfillset(&all);
+    // What a wrong instruction raises cannot wait.
+    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&all, own);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+  }
+  ~NoSignals() {
+    if (on) pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
 };
 
 // matmul.cpp

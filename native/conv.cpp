@@ -296,6 +296,7 @@ dnnl_status_t reorder(const ConvSide& side, bool isResult, dnnl_stream_t stream)
 
 dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool sameWeights) {
   OneThread one;
+  NoSignals quiet(true);
   char* own = conv.scratchBytes > 0 ? scratch(bridge, conv.scratchBytes) : nullptr;
   if (conv.scratchBytes > 0 && own == nullptr) return dnnl_out_of_memory;
   dnnl_status_t status = dnnl_success;

@@ -53,6 +53,7 @@ struct Matmul {
 
   double bytes[4] = {};  // what lhs, rhs, out and bias span, in the caller's order
   dnnl_primitive_t primitive = nullptr;  // null: dnnl_sgemm, with bias and relu done here
+  bool gemm = true;                      // the packed gemm, or brgemm
   dnnl_memory_t memories[4] = {};        // lhs, rhs, out, bias
   dnnl_exec_arg_t arguments[4] = {};
   int argumentCount = 0;
@@ -188,6 +189,7 @@ bool createPrimitive(Matmul& p, const dnnl_matmul_desc_t& desc, const_dnnl_primi
         dnnl_primitive_create(&p.primitive, candidate) != dnnl_success) {
       p.primitive = nullptr;
     }
+    if (p.primitive != nullptr) p.gemm = strstr(name, "gemm:jit") != nullptr;
     dnnl_primitive_desc_destroy(candidate);
   } while (p.primitive == nullptr &&
            dnnl_primitive_desc_iterator_next(iterator) == dnnl_success);
@@ -301,9 +303,14 @@ dnnl_status_t sgemm(const Matmul& p, const float* lhs, const float* rhs, float* 
   return dnnl_success;
 }
 
+/// Multiplications that take some five microseconds.
+constexpr int64_t longEnough = 1 << 18;
+
 dnnl_status_t run(const Matmul& p, dnnl_stream_t stream, float* lhs, float* rhs, float* out,
                   float* bias) {
   OneThread one;
+  // Two system calls cost half a microsecond, which small products do not have; their kernels were not seen to turn the stack.
+  NoSignals quiet(p.gemm && p.batch * p.m * p.n * p.k >= longEnough);
   if (p.swapped) std::swap(lhs, rhs);
   dnnl_status_t status = dnnl_success;
   if (p.primitive != nullptr) {

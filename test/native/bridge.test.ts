@@ -1,7 +1,10 @@
 /** The native bridge by itself: products against plain loops, refusals, copies, and holders found by the collector. */
 
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
@@ -400,5 +403,29 @@ describe.skipIf(reason !== undefined)(`native bridge${reason ? ` (${reason})` : 
       const at = lhsAt + i * 64 + 8
       expect([...floats.subarray(at, at + 4)]).toEqual([1, 2, 3, 4])
     }
+  })
+
+  test('signals do not disturb a product: a profiler may look on', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bridge-'))
+    const product = `
+      const bridge = require(${JSON.stringify(file)})
+      const memory = new WebAssembly.Memory({ initial: 512, maximum: 512, shared: true })
+      bridge.attach(new Uint8Array(memory.buffer), memory.buffer.byteLength)
+      const spec = [0, 1, 256, 512, 512, 0, 512, 1, 0, 512, 1, 0, 512, 1, 0, 0, 0, 0, 0, 0]
+      const handle = bridge.matmulCreate(Float64Array.from(spec))
+      const end = Date.now() + 500
+      while (Date.now() < end) bridge.matmulRun(handle, 0, 1 << 20, 1 << 22, 0)`
+    const args = [
+      '--cpu-prof',
+      '--cpu-prof-interval',
+      '100',
+      '--cpu-prof-dir',
+      folder,
+      '-e',
+      product,
+    ]
+    const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    rmSync(folder, { recursive: true })
+    expect([status, signal, stderr]).toEqual([0, null, ''])
   })
 })
