@@ -1,5 +1,6 @@
 /** `mx.gluon`: networks, their parameters and how they are trained. */
 
+import './optimizeFor.ts'
 import './symbolic.ts'
 
 export { Block, type BlockOptions, HybridBlock, type HybridizeOptions } from './block.ts'
@@ -10,6 +11,7 @@ export { type FusedStep, fuseStep } from './fuseStep.ts'
 export * as loss from './loss/index.ts'
 export * as modelZoo from './modelZoo/index.ts'
 export * as nn from './nn/index.ts'
+export type { BackendName, OptimizeForOptions } from './optimizeFor.ts'
 export * as utils from './parallel.ts'
 export { Parameter, type ParameterOptions } from './parameter.ts'
 export { ParameterDict } from './parameterDict.ts'
