@@ -4,9 +4,10 @@ import type { DType } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import { formatShape } from '../../base/shape.ts'
-import type { Tensor } from '../../core/tensor.ts'
+import { type Tensor, Unbound } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { type ActType, activation as activate } from '../../ops/activation.ts'
+import { identity } from '../../ops/cast.ts'
 import { fullyConnected } from '../../ops/dense.ts'
 import { flatten as flattenAxes } from '../../ops/movement.ts'
 import { dropout } from '../../ops/random.ts'
@@ -170,12 +171,14 @@ export class Dropout extends HybridBlock {
     this.#axes = options.axes ?? []
   }
 
-  protected override get operatorName(): string {
-    return 'fwd'
+  protected override get operatorName(): string | null {
+    return this.#rate === 0 ? null : 'fwd'
   }
 
   override forward(x: Tensor): Tensor {
-    return this.#rate === 0 ? x : dropout(x, { p: this.#rate, axes: this.#axes, cudnnOff: false })
+    // MXNet's files have a node for it.
+    if (this.#rate === 0) return x instanceof Unbound ? identity(x) : x
+    return dropout(x, { p: this.#rate, axes: this.#axes, cudnnOff: false })
   }
 
   protected override describe(): string {
