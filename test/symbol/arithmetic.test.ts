@@ -99,4 +99,21 @@ describe('between the results of layers', () => {
     const again = new gluon.SymbolBlock(symbol, sym.var('data'), { params: net.collectParams() })
     expect(await again(x).asArray()).toEqual(want)
   })
+
+  it('blocks without a prefix of their own go on with the numbers around them', () => {
+    class Twice extends gluon.HybridBlock {
+      readonly first = new Doubled({ prefix: '' })
+      readonly second = new Doubled({ prefix: '' })
+      override forward(x: mx.Tensor): mx.Tensor {
+        return this.second(this.first(x))
+      }
+    }
+    class Doubled extends gluon.HybridBlock {
+      override forward(x: mx.Tensor): mx.Tensor {
+        return x.add(x)
+      }
+    }
+    const net = new Twice({ prefix: 'net_' })
+    expect(nodesOf(net.toSymbol()).map(({ name }) => name)).toEqual(['net__plus0', 'net__plus1'])
+  })
 })

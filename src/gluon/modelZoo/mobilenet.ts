@@ -2,7 +2,6 @@
 
 import { fail } from '../../base/error.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { add } from '../../ops/binary.ts'
 import { clip } from '../../ops/cast.ts'
 import { HybridBlock } from '../block.ts'
 import { Activation, Dense, Flatten } from '../nn/basic.ts'
@@ -107,7 +106,7 @@ class LinearBottleneck extends HybridBlock {
 
   override forward(x: Tensor): Tensor {
     const y = this.out(x)
-    return this.#shortcut ? add(y, x) : y
+    return this.#shortcut ? y.add(x) : y
   }
 }
 

@@ -3,8 +3,7 @@
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { relu } from '../../ops/activation.ts'
-import { add } from '../../ops/binary.ts'
+import { activation } from '../../ops/activation.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 import { Activation, Dense, Flatten } from '../nn/basic.ts'
 import { Conv2D } from '../nn/conv.ts'
@@ -38,6 +37,9 @@ const row = (...blocks: HybridBlock[]): HybridSequential => {
   return sequence
 }
 
+/** As files of MXNet's networks have it. */
+const relu = (x: Tensor): Tensor => activation(x, { actType: 'relu' })
+
 /** A residual block of the first version: `relu(body(x) + x)`. */
 abstract class ResidualV1 extends HybridBlock {
   readonly body: HybridSequential
@@ -59,7 +61,8 @@ abstract class ResidualV1 extends HybridBlock {
   }
 
   override forward(x: Tensor): Tensor {
-    return relu(add(this.downsample ? this.downsample(x) : x, this.body(x)))
+    const kept = this.downsample ? this.downsample(x) : x
+    return relu(kept.add(this.body(x)))
   }
 }
 
@@ -148,7 +151,7 @@ export class BasicBlockV2 extends HybridBlock {
   override forward(x: Tensor): Tensor {
     const ready = relu(this.bn1(x))
     const kept = this.downsample ? this.downsample(ready) : x
-    return add(this.conv2(relu(this.bn2(this.conv1(ready)))), kept)
+    return this.conv2(relu(this.bn2(this.conv1(ready)))).add(kept)
   }
 }
 
@@ -184,7 +187,7 @@ export class BottleneckV2 extends HybridBlock {
     const ready = relu(this.bn1(x))
     const kept = this.downsample ? this.downsample(ready) : x
     const inner = relu(this.bn3(this.conv2(relu(this.bn2(this.conv1(ready))))))
-    return add(this.conv3(inner), kept)
+    return this.conv3(inner).add(kept)
   }
 }
 
