@@ -25,7 +25,17 @@ export {
   zeros,
   zerosLike,
 } from './creation.ts'
+export {
+  delete,
+  diagflat,
+  diagIndicesFrom,
+  ediff1d,
+  insert,
+  resize,
+  unravelIndex,
+} from './editing.ts'
 export * from './elementwise.ts'
+export { round as round_ } from './elementwise.ts'
 export * as linalg from './linalg.ts'
 export {
   blackman,
@@ -56,6 +66,7 @@ export {
   amax,
   amin,
   any,
+  any as sometrue,
   argmax,
   argmin,
   argsort,
@@ -68,6 +79,7 @@ export {
   min,
   percentile,
   prod,
+  prod as product,
   type QuantileOptions,
   quantile,
   type SpreadOptions,

@@ -10,14 +10,17 @@ import { seed, uniform } from '../ndarray/random.ts'
 import * as ops from '../ops/index.ts'
 import { nonzero as places } from './shape.ts'
 
-export { currentContext, numGpus } from '../ndarray/context.ts'
+export { currentContext, gpuMemoryInfo, numGpus } from '../ndarray/context.ts'
 export { waitAll as waitall } from '../ndarray/wait.ts'
 export {
   arangeLike,
   boxNms,
   multiBoxDetection,
+  multiBoxDetection as multiboxDetection,
   multiBoxPrior,
+  multiBoxPrior as multiboxPrior,
   multiBoxTarget,
+  multiBoxTarget as multiboxTarget,
   roiAlign,
 } from '../ops/contrib.ts'
 export {
@@ -41,6 +44,7 @@ export {
   l2Normalization,
   layerNorm,
   leakyReLU,
+  leakyReLU as leakyRelu,
   logSoftmax,
   oneHot,
   pick,
@@ -48,6 +52,7 @@ export {
   relu,
   reshapeLike,
   rnn,
+  roiPooling,
   sequenceLast,
   sequenceMask,
   sequenceReverse,

@@ -100,6 +100,48 @@ export const gumbel = (loc = 0, scale = 1, size: Size = null): NDArray =>
     .mul(scale)
     .add(loc)
 
+/** One minus a uniform number: in (0, 1], so that its logarithm is finite. */
+const rest = (size: Size): NDArray => ops.subtract(1, uniform(0, 1, size))
+
+/** Distances from the middle of two normal coordinates of deviation `scale`. @see MXNet `np.random.rayleigh` */
+export const rayleigh = (scale = 1, size: Size = null): NDArray =>
+  ops.sqrt(ops.log(rest(size)).mul(-2)).mul(scale)
+/** Weibull-distributed numbers of shape `a` and scale 1. @see MXNet `np.random.weibull` */
+export const weibull = (a: number, size: Size = null): NDArray =>
+  ops.power(ops.negative(ops.log(rest(size))), 1 / a)
+/** Numbers of the second Pareto distribution (Lomax) of shape `a`. @see MXNet `np.random.pareto` */
+export const pareto = (a: number, size: Size = null): NDArray =>
+  ops.power(rest(size), -1 / a).sub(1)
+/** Numbers in [0, 1] of density `a·x^(a - 1)`. @see MXNet `np.random.power` */
+export const power = (a: number, size: Size = null): NDArray =>
+  ops.power(uniform(0, 1, size), 1 / a)
+/** Numbers in [0, 1] of density proportional to `x^(a - 1)·(1 - x)^(b - 1)`. @see MXNet `np.random.beta` */
+export function beta(a: number, b: number, size: Size = null): NDArray {
+  const one = gamma(a, 1, size)
+  return ops.divide(one, ops.add(one, gamma(b, 1, size)))
+}
+/** Sums of the squares of `df` standard normal numbers. @see MXNet `np.random.chisquare` */
+export const chisquare = (df: number, size: Size = null): NDArray => gamma(df / 2, 2, size)
+/**
+ * Normal vectors of a mean `(N,)` and a covariance `(N, N)`, one for each place of `size`: `(size…, N)`.
+ * @throws MXNetError when the covariance is not positive definite or the shapes do not fit.
+ * @example
+ * np.random.multivariateNormal(np.zeros([2]), np.eye(2), [5]).shape // => [5, 2]
+ * @see MXNet `np.random.multivariate_normal`
+ */
+export function multivariateNormal(mean: NDArray, cov: NDArray, size: Size = null): NDArray {
+  const n = mean.size
+  if (mean.ndim !== 1 || cov.ndim !== 2 || cov.shape[0] !== n || cov.shape[1] !== n)
+    fail(
+      'multivariateNormal',
+      `a mean of shape (${mean.shape}) and a covariance of shape (${cov.shape}): (N,) and (N, N) are needed`,
+    )
+  const { shape } = optionsOf(size)
+  const drawn = normal(0, 1, { size: [...shape, n], ctx: mean.context, dtype: mean.dtype })
+  const factor = ops.linalgPotrf(cov)
+  return ops.add(ops.dot(drawn, factor, { transposeB: true }), ops.broadcastTo(mean, drawn.shape))
+}
+
 /** Options of `choice`. */
 export interface ChoiceOptions {
   /** Whether an element may come more than once (the default). */

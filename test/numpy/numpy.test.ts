@@ -188,6 +188,17 @@ describe('np.random', () => {
     ],
     ['logistic', () => np.random.logistic(1, 0.5, [4000]), 1, Math.PI / 2 / Math.sqrt(3)],
     ['gumbel', () => np.random.gumbel(0, 1, [4000]), 0.57722, Math.PI / Math.sqrt(6)],
+    [
+      'rayleigh',
+      () => np.random.rayleigh(2, [4000]),
+      2 * Math.sqrt(Math.PI / 2),
+      2 * Math.sqrt(2 - Math.PI / 2),
+    ],
+    ['weibull', () => np.random.weibull(2, [4000]), 0.886227, 0.463251],
+    ['pareto', () => np.random.pareto(6, [4000]), 0.2, Math.sqrt(6 / (25 * 4))],
+    ['power', () => np.random.power(3, [4000]), 0.75, Math.sqrt(3 / (16 * 5))],
+    ['beta', () => np.random.beta(2, 3, [4000]), 0.4, 0.2],
+    ['chisquare', () => np.random.chisquare(5, [4000]), 5, Math.sqrt(10)],
   ] as const)(
     'draws %s numbers of their mean and deviation',
     async (_name, draw, mean, deviation) => {
@@ -200,6 +211,27 @@ describe('np.random', () => {
       )
     },
   )
+
+  it('draws normal vectors of a covariance', async () => {
+    random.seed(9)
+    const cov = np.array([
+      [2, 0.6],
+      [0.6, 0.5],
+    ])
+    const x = np.random.multivariateNormal(np.array([1, -2]), cov, [6000])
+    expect(x.shape).toEqual([6000, 2])
+    const mean = np.mean(x, { axis: 0 })
+    const away = np.subtract(x, mean)
+    const found = np.divide(np.dot(np.transpose(away), away), 6000)
+    expect(
+      np
+        .abs(np.subtract(mean, np.array([1, -2])))
+        .max()
+        .asScalarSync(),
+    ).toBeLessThan(0.06)
+    expect(np.abs(np.subtract(found, cov)).max().asScalarSync()).toBeLessThan(0.12)
+    expect(() => np.random.multivariateNormal(np.zeros([3]), cov)).toThrow('(N,) and (N, N)')
+  })
 
   it('chooses, counts and shuffles', async () => {
     random.seed(6)
