@@ -22,7 +22,9 @@ import { mapRoutine } from './map.ts'
 import { AddressSpace, placeOf, regionOf } from './memory.ts'
 import { reductionRoutine } from './reduction.ts'
 import type { Routine } from './routine.ts'
+import { scanRoutine } from './scan.ts'
 import { scatterRoutine } from './scatter.ts'
+import { sortRoutine } from './sort.ts'
 import { checkOperands } from './wide.ts'
 import { convAsLoop, poolRoutine } from './window.ts'
 
@@ -191,7 +193,7 @@ class WebGpu implements WebGpuBackend {
 
   compile(kernel: Kernel): Compiled {
     return this.#routines.get(kernelKey(kernel), () => {
-      if (kernel.kind === 'call') return this.#call(kernel)
+      if (kernel.kind === 'call' && !hasShader(kernel)) return this.#call(kernel)
       return kernel.kind === 'sequence' ? this.#sequence(kernel) : this.#compiled(kernel)
     })
   }
@@ -213,7 +215,7 @@ class WebGpu implements WebGpuBackend {
     }
   }
 
-  #compiled(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Compiled {
+  #compiled(kernel: Exclude<Kernel, SequenceKernel>): Compiled {
     // What shaders to write is known once the device is; what cannot be compiled must be said at once.
     let routine = this.#routine(kernel)
     let processor = this.#processor
@@ -238,7 +240,7 @@ class WebGpu implements WebGpuBackend {
     }
   }
 
-  #routine(kernel: Exclude<Kernel, CallKernel | SequenceKernel>): Routine {
+  #routine(kernel: Exclude<Kernel, SequenceKernel>): Routine {
     const options = { processor: this.#processor }
     switch (kernel.kind) {
       case 'loop':
@@ -255,12 +257,14 @@ class WebGpu implements WebGpuBackend {
         return reductionRoutine(convAsLoop(kernel), options)
       case 'pool':
         return poolRoutine(kernel)
+      case 'call':
+        return kernel.routine === 'argsort' ? sortRoutine(kernel) : scanRoutine(kernel)
       default:
         return kernel satisfies never
     }
   }
 
-  /** Routines run on the processor: the line is held until their inputs have come and their output has gone. */
+  /** Other routines run on the processor: the line is held until their inputs have come and their output has gone. */
   #call({ routine, numbers, inputs, output }: CallKernel): Compiled {
     const blocks = [...inputs, output]
     checkOperands(blocks)
@@ -282,6 +286,10 @@ class WebGpu implements WebGpuBackend {
     }
   }
 }
+
+/** Whether a routine is a shader. A running sum of bools is no bool. */
+const hasShader = ({ routine, output }: CallKernel): boolean =>
+  routine === 'argsort' || (routine === 'scan' && output.dtype !== 'bool')
 
 /** Bytes from anywhere, read as the words around them. */
 async function readBytes(gpu: GpuDevice, address: number, bytes: number): Promise<Uint8Array> {

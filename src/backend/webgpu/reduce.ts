@@ -96,7 +96,8 @@ class Accumulator {
   }
 }
 
-function neutral(op: ReduceOp, dtype: DType): number {
+/** What a reduction starts with. */
+export function neutral(op: ReduceOp, dtype: DType): number {
   const { min, max } = dtypeInfo(dtype)
   const real = isReal(dtype)
   switch (op) {

@@ -65,6 +65,62 @@ export function callSuite({ test, compare }: Rig): void {
       }
     })
   }
+  test('sorts long lines', async () => {
+    for (const [dtype, n, descending] of [
+      ['float32', 300, 0],
+      ['int32', 512, 1],
+      ['uint8', 1100, 0],
+      ['float32', 2049, 1],
+    ] as const) {
+      const given = smallValues(dtype, 2 * n, n)
+      const { kernel, blocks } = call(
+        'argsort',
+        [2, n, descending],
+        [given],
+        untouched('int32', 2 * n),
+      )
+      await compare(kernel, blocks)
+    }
+  })
+  test('sorts NaN, infinities and zeros of both signs', async () => {
+    const strange = [
+      0,
+      Number.NaN,
+      -0,
+      1,
+      Number.NEGATIVE_INFINITY,
+      -1e-42,
+      Number.POSITIVE_INFINITY,
+    ]
+    for (const n of [14, 91]) {
+      for (const descending of [0, 1]) {
+        const values = Array.from({ length: n }, (_, i) => strange[(i * i) % strange.length]!)
+        const given = data('float32', values)
+        const { kernel, blocks } = call(
+          'argsort',
+          [1, n, descending],
+          [given],
+          untouched('int32', n),
+        )
+        await compare(kernel, blocks)
+      }
+    }
+  })
+  for (const dtype of ['float32', 'int32', 'float16', 'int8'] as const) {
+    test(`scans long lines of ${dtype}`, async () => {
+      for (const settings of [
+        [0, 0, 0],
+        [0, 1, 1],
+        [2, 0, 1],
+      ]) {
+        const size = 2 * 700 * 3
+        const given = smallValues(dtype, size + 1)
+        const numbers = [2, 700, 3, ...settings]
+        const { kernel, blocks } = call('scan', numbers, [given], untouched(dtype, size + 1), 1)
+        await compare(kernel, blocks)
+      }
+    })
+  }
   test('sorts nothing and scans nothing', async () => {
     const none = data('float32', [])
     const sorted = call('argsort', [0, 0, 0], [none], data('int32', []))
