@@ -20,8 +20,9 @@ import { type Counters, GpuDevice } from './device.ts'
 import { Launcher } from './launcher.ts'
 import { mapRoutine } from './map.ts'
 import { AddressSpace, placeOf, regionOf } from './memory.ts'
+import { smallestTeam } from './reduce.ts'
 import { reductionRoutine } from './reduction.ts'
-import type { Routine } from './routine.ts'
+import { plainOptions, type Routine } from './routine.ts'
 import { scanRoutine } from './scan.ts'
 import { scatterRoutine } from './scatter.ts'
 import { sortRoutine } from './sort.ts'
@@ -32,6 +33,8 @@ import { convAsLoop, poolRoutine } from './window.ts'
 export interface WebGpuOptions {
   /** Whether shaders are written for a processor that plays a GPU; by default where the adapter says that it is one. */
   readonly processor?: boolean
+  /** Whether shaders use what the device has beyond the common ground: 16-bit floats, subgroups. By default they do. */
+  readonly extensions?: boolean
   /** Bytes that all arrays together may take. */
   readonly limit?: number
 }
@@ -47,6 +50,7 @@ export interface WebGpuBackend extends Backend {
 }
 
 const routineLimit = 4096
+const extensions = ['shader-f16', 'subgroups'] as const
 const noCounts: Counters = { launches: 0, submits: 0, pipelines: 0, bindGroups: 0, buffers: 0 }
 const storeByte: LoopKernel = {
   kind: 'loop',
@@ -81,7 +85,7 @@ class WebGpu implements WebGpuBackend {
   readonly #line = new Line((error) => this.#gpu?.note(error))
   readonly #started: Promise<GpuDevice>
   #gpu: GpuDevice | null = null
-  #processor = false
+  #shaders = plainOptions
 
   constructor(open: () => Promise<GPUAdapter>, name: string, options: WebGpuOptions) {
     this.#context = name
@@ -106,7 +110,10 @@ class WebGpu implements WebGpuBackend {
       const adapter = await open()
       const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } =
         adapter.limits
+      const wanted = this.#options.extensions === false ? [] : extensions
+      const features = wanted.filter((name) => adapter.features.has(name))
       const device = await adapter.requestDevice({
+        requiredFeatures: features,
         requiredLimits: {
           maxBufferSize,
           maxStorageBufferBindingSize,
@@ -114,7 +121,11 @@ class WebGpu implements WebGpuBackend {
         },
       })
       this.#space.start(Math.min(maxBufferSize, maxStorageBufferBindingSize))
-      this.#processor = this.#options.processor ?? adapter.info.isFallbackAdapter
+      this.#shaders = {
+        processor: this.#options.processor ?? adapter.info.isFallbackAdapter,
+        halves: features.includes('shader-f16'),
+        subgroups: features.includes('subgroups') && (await knowsSubgroups(device, adapter.info)),
+      }
       return new GpuDevice(device, this.#context, this.#space)
     } catch (cause) {
       if (cause instanceof MXNetError) throw cause
@@ -218,12 +229,12 @@ class WebGpu implements WebGpuBackend {
   #compiled(kernel: Exclude<Kernel, SequenceKernel>): Compiled {
     // What shaders to write is known once the device is; what cannot be compiled must be said at once.
     let routine = this.#routine(kernel)
-    let processor = this.#processor
+    let shaders = this.#shaders
     let launchers = routine.stages.map((s) => new Launcher(s))
     return {
       run: (addresses, params) => {
-        if (processor !== this.#processor) {
-          processor = this.#processor
+        if (shaders !== this.#shaders) {
+          shaders = this.#shaders
           routine = this.#routine(kernel)
           launchers = routine.stages.map((s) => new Launcher(s))
         }
@@ -241,7 +252,7 @@ class WebGpu implements WebGpuBackend {
   }
 
   #routine(kernel: Exclude<Kernel, SequenceKernel>): Routine {
-    const options = { processor: this.#processor }
+    const options = this.#shaders
     switch (kernel.kind) {
       case 'loop':
         return kernel.reduce.length > 0
@@ -256,9 +267,9 @@ class WebGpu implements WebGpuBackend {
         checkOperands(kernelOperands(kernel))
         return reductionRoutine(convAsLoop(kernel), options)
       case 'pool':
-        return poolRoutine(kernel)
+        return poolRoutine(kernel, options)
       case 'call':
-        return kernel.routine === 'argsort' ? sortRoutine(kernel) : scanRoutine(kernel)
+        return kernel.routine === 'argsort' ? sortRoutine(kernel) : scanRoutine(kernel, options)
       default:
         return kernel satisfies never
     }
@@ -285,6 +296,17 @@ class WebGpu implements WebGpuBackend {
       },
     }
   }
+}
+
+/** Whether teams are made of whole subgroups, and shaders can tell them apart: WGSL could not at first. */
+async function knowsSubgroups(device: GPUDevice, info: GPUAdapterInfo): Promise<boolean> {
+  if (info.subgroupMaxSize > smallestTeam) return false
+  device.pushErrorScope('validation')
+  device.createShaderModule({
+    code: `enable subgroups;
+@compute @workgroup_size(1) fn main(@builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) count: u32) {}`,
+  })
+  return (await device.popErrorScope()) === null
 }
 
 /** Whether a routine is a shader. A running sum of bools is no bool. */

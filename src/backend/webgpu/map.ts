@@ -6,7 +6,7 @@ import { kernelOperands, type LoopKernel } from '../../prim/kernel.ts'
 import { emit, type Leaves } from './code.ts'
 import { coordinates, type Domain, domainOf, gathered, guarded, indexText } from './domain.ts'
 import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
-import { offsetText, Shader, type Situation, valueType } from './shader.ts'
+import { flavourFor, offsetText, Shader, type Situation, valueType } from './shader.ts'
 import { withoutWide } from './wide.ts'
 
 /** Invocations of a workgroup of a map. */
@@ -25,7 +25,8 @@ function mapSource(domain: Domain, situation: Situation, options: ShaderOptions)
   const narrow = domain.operands.slice(domain.inputs).some((o) => itemSize(o.dtype) < 4)
   // Narrow results share words: four of them are stored as one.
   const wide = (narrow || !options.processor) && fitsFour(domain, situation)
-  const flavour = wide ? (narrow ? 'plain' : 'vec4') : narrow ? 'atomic' : 'plain'
+  const wideFlavour = narrow ? 'plain' : 'vec4'
+  const flavour = wide ? wideFlavour : flavourFor(domain.operands, domain.inputs, options)
   const shader = new Shader(domain.operands, situation, flavour)
   const lines: string[] = []
   const { dims } = domain

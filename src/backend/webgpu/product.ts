@@ -1,6 +1,5 @@
 /** Sums of products as shaders, of matrices and of convolutions: a block of results an invocation, from tiles of both factors. */
 
-import { itemSize } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
 import { cast, constant, type Expr, rewrite, select, someNode } from '../../prim/expr.ts'
 import type { LoopKernel, Operand } from '../../prim/kernel.ts'
@@ -15,7 +14,7 @@ import {
   plainNames,
 } from './domain.ts'
 import { gridOf, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
-import { Shader, valueType } from './shader.ts'
+import { flavourFor, Shader, valueType } from './shader.ts'
 import { inTwoPasses, piecesOf } from './split.ts'
 
 /**
@@ -119,17 +118,16 @@ export function productRoutine(kernel: LoopKernel, options: ShaderOptions): Rout
       ? piecesOf(kernel, Math.min(Math.floor(wanted), Math.floor(extent.k / shareSize)))
       : null
   if (pieces !== null)
-    return inTwoPasses(kernel, pieces, (part) => atOnce(productOf(part)!, options))
+    return inTwoPasses(kernel, pieces, options, (part) => atOnce(productOf(part)!, options))
   return atOnce(product, options)
 }
 
-function atOnce(product: Product, { processor }: ShaderOptions): Routine {
+function atOnce(product: Product, options: ShaderOptions): Routine {
   const extent = extentOf(product)
   return single(product.operands, (situation) => {
-    const { output } = outputOf(product)
-    const flavour = itemSize(output.dtype) < 4 ? 'atomic' : 'plain'
+    const flavour = flavourFor(product.operands, product.inputs, options)
     const shader = new Shader(product.operands, situation, flavour)
-    return processor
+    return options.processor
       ? directSource(product, extent, shader, directTileFor(extent))
       : tiledSource(product, extent, shader, tileFor(extent))
   })
@@ -143,12 +141,6 @@ function extentOf({ dims, starts: [rows, columns, terms] }: Product): Extent {
     k: sizeOf(dims.slice(terms)),
   }
 }
-
-/** The output of a product, and the number of its operand. */
-const outputOf = ({ operands, inputs }: Product): { output: Operand; target: number } => ({
-  output: operands[inputs]!,
-  target: inputs,
-})
 
 /** A loop nest as a product, where it is one. */
 function productOf(kernel: LoopKernel): Product | null {
@@ -426,7 +418,7 @@ function finishText(product: Product, shader: Shader, type: string): string {
   const at = (i: number): string => indexText(shader.base(i), operands[i]!.strides, 0, terms)
   const leaves = { ...leavesAt(shader, plainNames, at), acc: () => wrapped('sum', left.dtype, 1) }
   const [value] = emit(shader, lines, [epilogue], 1, leaves)
-  const { target } = outputOf(product)
+  const target = product.inputs
   return `fn finish(batch: u32, row: u32, column: u32, sum: ${type}) {
   ${lines.join('\n  ')}
   ${shader.store(target, at(target), value!)}

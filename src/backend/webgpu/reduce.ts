@@ -1,22 +1,25 @@
 /** Reductions as shaders: an invocation a result, a workgroup a result, or several workgroups and a second pass. */
 
-import { type DType, dtypeInfo, itemSize } from '../../base/dtype.ts'
+import { type DType, dtypeInfo } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
 import type { LoopKernel, ReduceOp } from '../../prim/kernel.ts'
 import { binaryText, emit, type Leaves } from './code.ts'
 import { coordinates, type Domain, domainOf, gathered, guarded, indexText } from './domain.ts'
-import { gridOf, type Routine, type Source, single } from './routine.ts'
-import { isReal, literal, Shader, type Situation, valueType } from './shader.ts'
+import { gridOf, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
+import { flavourFor, isReal, literal, Shader, type Situation, valueType } from './shader.ts'
 
 /** Invocations of a workgroup that computes results one each. */
 const loneSize = 64
 /** Invocations that share one result. */
 const teamSizes = [64, 128, 256] as const
+export const smallestTeam = teamSizes[0]
 
 /** Compiles a loop nest with reductions as one launch. */
-export function reduceAtOnce(kernel: LoopKernel): Routine {
+export function reduceAtOnce(kernel: LoopKernel, options: ShaderOptions): Routine {
   const domain = domainOf(kernel)
-  return single(domain.operands, (situation) => reduceSource(kernel.reduce, domain, situation))
+  return single(domain.operands, (situation) =>
+    reduceSource(kernel.reduce, domain, situation, options),
+  )
 }
 
 /** Invocations that share a result: 1 where there are many results or few terms. */
@@ -116,11 +119,15 @@ export function neutral(op: ReduceOp, dtype: DType): number {
   }
 }
 
-function reduceSource(ops: readonly ReduceOp[], domain: Domain, situation: Situation): Source {
+function reduceSource(
+  ops: readonly ReduceOp[],
+  domain: Domain,
+  situation: Situation,
+  options: ShaderOptions,
+): Source {
   const { dims, parallel, operands, inputs, body, epilogue } = domain
   const rank = dims.length
-  const narrow = operands.slice(inputs).some((o) => itemSize(o.dtype) < 4)
-  const shader = new Shader(operands, situation, narrow ? 'atomic' : 'plain')
+  const shader = new Shader(operands, situation, flavourFor(operands, inputs, options))
   const team = teamOf(domain)
   const results = sizeOf(dims.slice(0, parallel))
   const grid = gridOf(team > 1 ? results : Math.ceil(results / loneSize))
@@ -152,7 +159,7 @@ function reduceSource(ops: readonly ReduceOp[], domain: Domain, situation: Situa
   const declarations = sums.map((a) => a.declaration)
   const main =
     team > 1
-      ? teamBody(shader, domain, team, results, grid[0], sums, head, inner, tail)
+      ? teamBody(shader, domain, team, results, grid[0], sums, head, inner, tail, options.subgroups)
       : loneBody(domain, results, grid[0], [...head, ...declarations], inner, tail)
   return { text: shader.text(main), words: shader.words, grid }
 }
@@ -197,30 +204,18 @@ function teamBody(
   head: readonly string[],
   inner: readonly string[],
   tail: readonly string[],
+  subgroups: boolean,
 ): string {
   const terms = sizeOf(dims.slice(parallel))
   const where: string[] = []
   coordinates(where, 'n', dims, parallel, dims.length)
-  const save: string[] = []
-  const merge: string[] = []
-  for (const a of sums) {
-    const { slot } = a
-    // Workgroup memory holds no bool.
-    const bool = a.dtype === 'bool'
-    shader.declare(
-      `var<workgroup> share${slot}: array<${bool ? 'u32' : valueType(a.dtype, 1)}, ${team}>;`,
-    )
-    save.push(`share${slot}[local] = ${bool ? `u32(a${slot})` : `a${slot}`};`)
-    const other = bool ? `(share${slot}[local + half] != 0u)` : `share${slot}[local + half]`
-    if (a.positional) {
-      shader.declare(`var<workgroup> place${slot}: array<i32, ${team}>;`)
-      save.push(`place${slot}[local] = p${slot};`)
-    }
-    merge.push(`let o${slot} = ${other};`)
-    merge.push(a.merge(`o${slot}`, `place${slot}[local + half]`))
-  }
+  const shared = sums.map((a) => new Shared(shader, a, team))
+  const merged = subgroups ? subgroupText(shader, shared) : treeText(shared, team)
+  const lanes = subgroups
+    ? ', @builtin(subgroup_size) width: u32, @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) count: u32, @builtin(subgroup_invocation_id) lane: u32'
+    : ''
   return `@compute @workgroup_size(${team})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32${lanes}) {
   let id = group.y * ${width}u + group.x;
   if (id >= ${results}u) { return; }
   ${head.join('\n  ')}
@@ -228,15 +223,85 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var n = local; n < ${terms}u; n += ${team}u) {
     ${[...where, ...inner].join('\n    ')}
   }
-  ${save.join('\n  ')}
-  for (var half = ${team / 2}u; half > 0u; half = half >> 1u) {
-    workgroupBarrier();
-    if (local < half) {
-      ${[...merge, ...save].join('\n      ')}
-    }
-  }
+  ${merged}
   if (local == 0u) {
     ${tail.join('\n    ')}
   }
 }`
+}
+
+/** An accumulator's state in workgroup memory, a place an invocation. */
+class Shared {
+  readonly sum: Accumulator
+
+  constructor(shader: Shader, sum: Accumulator, team: number) {
+    this.sum = sum
+    shader.declare(`var<workgroup> share${sum.slot}: array<${this.#type}, ${team}>;`)
+    if (sum.positional) shader.declare(`var<workgroup> place${sum.slot}: array<i32, ${team}>;`)
+  }
+
+  /** Neither workgroup memory nor exchanges know bool. */
+  get #bool(): boolean {
+    return this.sum.dtype === 'bool'
+  }
+
+  get #type(): string {
+    return this.#bool ? 'u32' : valueType(this.sum.dtype, 1)
+  }
+
+  save(at: string): string {
+    const { slot, positional } = this.sum
+    const value = this.#bool ? `u32(a${slot})` : `a${slot}`
+    return `share${slot}[${at}] = ${value};${positional ? ` place${slot}[${at}] = p${slot};` : ''}`
+  }
+
+  load(at: string): string {
+    const { slot, positional } = this.sum
+    const value = `share${slot}[${at}]${this.#bool ? ' != 0u' : ''}`
+    return `a${slot} = ${value};${positional ? ` p${slot} = place${slot}[${at}];` : ''}`
+  }
+
+  merge(at: string): string {
+    const { slot } = this.sum
+    const value = `share${slot}[${at}]${this.#bool ? ' != 0u' : ''}`
+    return `{ let o${slot} = ${value}; ${this.sum.merge(`o${slot}`, `place${slot}[${at}]`)} }`
+  }
+
+  /** Takes in what the invocation `across` lanes away has. */
+  exchange(across: string): string {
+    const { slot, positional } = this.sum
+    const value = this.#bool
+      ? `subgroupShuffleXor(u32(a${slot}), ${across}) != 0u`
+      : `subgroupShuffleXor(a${slot}, ${across})`
+    const place = positional ? `let q${slot} = subgroupShuffleXor(p${slot}, ${across});` : ''
+    return `{ let o${slot} = ${value}; ${place} ${this.sum.merge(`o${slot}`, `q${slot}`)} }`
+  }
+}
+
+/** Merges the halves of a team until its first invocation has all. */
+function treeText(shared: readonly Shared[], team: number): string {
+  const save = shared.map((s) => s.save('local'))
+  return `${save.join('\n  ')}
+  for (var half = ${team / 2}u; half > 0u; half = half >> 1u) {
+    workgroupBarrier();
+    if (local < half) {
+      ${[...shared.map((s) => s.merge('local + half')), ...save].join('\n      ')}
+    }
+  }`
+}
+
+/** Merges lanes within subgroups, and what their first lanes then have in the first invocation. */
+function subgroupText(shader: Shader, shared: readonly Shared[]): string {
+  shader.enable('subgroups')
+  return `for (var across = width / 2u; across > 0u; across = across >> 1u) {
+    ${shared.map((s) => s.exchange('across')).join('\n    ')}
+  }
+  if (lane == 0u) { ${shared.map((s) => s.save('subgroup')).join(' ')} }
+  workgroupBarrier();
+  if (local == 0u) {
+    ${shared.map((s) => s.load('0u')).join('\n    ')}
+    for (var other = 1u; other < count; other++) {
+      ${shared.map((s) => s.merge('other')).join('\n      ')}
+    }
+  }`
 }

@@ -11,5 +11,9 @@ import { withoutWide } from './wide.ts'
 export function reductionRoutine(given: LoopKernel, options: ShaderOptions): Routine {
   const kernel = withoutWide(given)
   if (kernel.dims.slice(0, kernel.parallel).includes(0)) return idle
-  return productRoutine(kernel, options) ?? splitReduction(kernel) ?? reduceAtOnce(kernel)
+  return (
+    productRoutine(kernel, options) ??
+    splitReduction(kernel, options) ??
+    reduceAtOnce(kernel, options)
+  )
 }

@@ -31,7 +31,14 @@ export interface Routine {
 export interface ShaderOptions {
   /** Whether a processor plays the GPU: then four elements at once and barriers cost more than they bring. */
   readonly processor: boolean
+  /** Whether memory may be seen as 16-bit floats. */
+  readonly halves: boolean
+  /** Whether invocations of a workgroup exchange values without its memory. */
+  readonly subgroups: boolean
 }
+
+/** What every device does. */
+export const plainOptions: ShaderOptions = { processor: false, halves: false, subgroups: false }
 
 /** A kernel of one launch over its own operands. */
 export function single(

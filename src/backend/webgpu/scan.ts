@@ -1,12 +1,11 @@
 /** Running sums, products and maxima as shaders: an invocation a line, or a workgroup whose invocations share it. */
 
-import { itemSize } from '../../base/dtype.ts'
 import type { CallKernel, Operand } from '../../prim/kernel.ts'
 import { scanOps } from '../../prim/routines/scan.ts'
 import { binaryText } from './code.ts'
 import { neutral } from './reduce.ts'
-import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
-import { literal, Shader, type Situation, valueType } from './shader.ts'
+import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
+import { flavourFor, literal, Shader, valueType } from './shader.ts'
 import { checkOperands } from './wide.ts'
 
 const groupSize = 64
@@ -17,21 +16,21 @@ const shortLine = 64
 const manyLines = 4096
 
 /** Compiles `scan`. */
-export function scanRoutine({ numbers, inputs, output }: CallKernel): Routine {
+export function scanRoutine(
+  { numbers, inputs, output }: CallKernel,
+  options: ShaderOptions,
+): Routine {
   const [before, n, after] = numbers as [number, number, number]
   const operands: Operand[] = [inputs[0]!, output]
   checkOperands(operands)
   if (before * n * after === 0) return idle
   const shared = n > shortLine && before * after < manyLines
-  return single(operands, (situation) => source(numbers, operands, situation, shared))
+  return single(operands, (situation) =>
+    source(numbers, new Shader(operands, situation, flavourFor(operands, 1, options)), shared),
+  )
 }
 
-function source(
-  numbers: readonly number[],
-  operands: readonly Operand[],
-  situation: Situation,
-  shared: boolean,
-): Source {
+function source(numbers: readonly number[], shader: Shader, shared: boolean): Source {
   const [before, n, after, code, exclusive, reverse] = numbers as [
     number,
     number,
@@ -40,8 +39,7 @@ function source(
     number,
     number,
   ]
-  const { dtype } = operands[0]!
-  const shader = new Shader(operands, situation, itemSize(dtype) < 4 ? 'atomic' : 'plain')
+  const { dtype } = shader.operands[0]!
   const lines = before * after
   const name = { sum: 'add', prod: 'mul', max: 'max' } as const
   const op = scanOps[code]!

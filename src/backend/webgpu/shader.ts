@@ -8,10 +8,20 @@ import { callName, functionText } from './functions.ts'
 /** Lanes that an invocation computes: one element, or four neighbours. */
 export type Width = 1 | 4
 /**
- * How the heaps are declared. `vec4` moves four words at once; `atomic` is for kernels whose writes share words: of
- * types narrower than a word, and of scatters.
+ * How the heaps are declared. `vec4` moves four words at once; `half` is memory of float16 alone; `atomic` is for kernels
+ * whose writes share words: of other types narrower than a word, and of scatters.
  */
-export type Flavour = 'plain' | 'vec4' | 'atomic'
+export type Flavour = 'plain' | 'vec4' | 'half' | 'atomic'
+
+/** The flavour in which the operands from `results` on are written one by one. */
+export function flavourFor(
+  operands: readonly Operand[],
+  results: number,
+  { halves }: { readonly halves: boolean },
+): Flavour {
+  if (operands.slice(results).every((o) => itemSize(o.dtype) === 4)) return 'plain'
+  return halves && operands.every((o) => o.dtype === 'float16') ? 'half' : 'atomic'
+}
 
 /** What is known of the operands of a launch beside the kernel, and so distinguishes variants of its code. */
 export interface Situation {
@@ -69,6 +79,7 @@ export class Shader {
   readonly words: LaunchWord[]
   readonly #functions = new Map<string, readonly [string, Width]>()
   readonly #declarations: string[] = []
+  readonly #extensions = new Set<string>()
   readonly #wordOfParam = new Map<string, number>()
 
   constructor(operands: readonly Operand[], situation: Situation, flavour: Flavour) {
@@ -82,6 +93,11 @@ export class Shader {
   use(name: string, width: Width): string {
     this.#functions.set(`${name}/${width}`, [name, width])
     return callName(name, width)
+  }
+
+  /** Enables an extension of WGSL. */
+  enable(extension: string): void {
+    this.#extensions.add(extension)
   }
 
   /** Adds a declaration at module level. */
@@ -131,6 +147,7 @@ export class Shader {
   /** The element of an operand at an index. */
   fetch(operand: number, index: string): string {
     const { dtype } = this.operands[operand]!
+    if (this.flavour === 'half') return `f32(${this.#heap(operand)}[${index}])`
     switch (itemSize(dtype)) {
       case 1:
         return this.valueOfBits(
@@ -220,6 +237,8 @@ export class Shader {
         ? `atomicStore(&${heap}[${index}], ${bits});`
         : `${heap}[${index}] = ${bits};`
     }
+    // Conversion by the device may round either way.
+    if (this.flavour === 'half') return `${heap}[${index}] = bitcast<vec2<f16>>(${bits}).x;`
     const [shift, mask, lane] = size === 1 ? [2, 255, 8] : [1, 65535, 16]
     // Each lane of a word has one writer, so clearing and setting it are two steps that nobody disturbs.
     const at = `(${index}) >> ${shift}u`
@@ -255,7 +274,8 @@ export class Shader {
   /** The whole shader around the text of `main` and of the functions beside it. */
   text(body: string): string {
     const { heaps } = this.situation
-    const type = { plain: 'u32', vec4: 'vec4<u32>', atomic: 'atomic<u32>' }[this.flavour]
+    const types = { plain: 'u32', vec4: 'vec4<u32>', half: 'f16', atomic: 'atomic<u32>' }
+    const type = types[this.flavour]
     const count = heaps.length === 0 ? 0 : Math.max(...heaps) + 1
     const declared = Array.from(
       { length: count },
@@ -263,6 +283,8 @@ export class Shader {
     )
     const slots = Math.ceil(launchBytes(this.words.length) / 16)
     return [
+      ...(this.flavour === 'half' ? ['enable f16;'] : []),
+      ...[...this.#extensions].map((name) => `enable ${name};`),
       ...declared,
       `@group(1) @binding(0) var<uniform> launch: array<vec4<u32>, ${slots}>;`,
       ...new Set(this.#declarations),

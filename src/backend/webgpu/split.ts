@@ -15,7 +15,7 @@ import {
 } from '../../prim/expr.ts'
 import type { LoopKernel, Operand } from '../../prim/kernel.ts'
 import { reduceAtOnce } from './reduce.ts'
-import type { Routine, Stage } from './routine.ts'
+import type { Routine, ShaderOptions, Stage } from './routine.ts'
 import { isReal } from './shader.ts'
 
 /** Terms from which on, with few results, workgroups share a result. */
@@ -30,12 +30,12 @@ export interface Pieces {
 }
 
 /** A long reduction with few results in two passes. Null where it does not pay, or something stands against it. */
-export function splitReduction(kernel: LoopKernel): Routine | null {
+export function splitReduction(kernel: LoopKernel, options: ShaderOptions): Routine | null {
   const { dims, parallel } = kernel
   const terms = sizeOf(dims.slice(parallel))
   if (terms < splitFrom || sizeOf(dims.slice(0, parallel)) > 64) return null
   const pieces = piecesOf(kernel, Math.min(256, Math.ceil(terms / shareSize)))
-  return pieces && inTwoPasses(kernel, pieces, reduceAtOnce)
+  return pieces && inTwoPasses(kernel, pieces, options, (part) => reduceAtOnce(part, options))
 }
 
 /** About as many pieces as wanted. Null where positions or guards stand against it, or no number divides the terms. */
@@ -57,6 +57,7 @@ export function piecesOf(
 export function inTwoPasses(
   kernel: LoopKernel,
   { cut, count }: Pieces,
+  options: ShaderOptions,
   compile: (part: LoopKernel) => Routine,
 ): Routine {
   const { dims, parallel, inputs, outputs, reduce, body, epilogue } = kernel
@@ -100,7 +101,7 @@ export function inTwoPasses(
       someNode(e, (n) => (n.kind === 'load' || n.kind === 'loadAt') && n.input === i),
     )
   const used = inputs.flatMap((_, i) => (read(i) ? [i] : []))
-  const second = reduceAtOnce({
+  const whole: LoopKernel = {
     kind: 'loop',
     dims: kept,
     parallel,
@@ -116,7 +117,8 @@ export function inTwoPasses(
     body: shares.map((o, i) => load(i, o.dtype)),
     reduce,
     epilogue: epilogue.map((e) => renameInputs(e, (i) => shares.length + used.indexOf(i))),
-  })
+  }
+  const second = reduceAtOnce(whole, options)
   const temporary = shares.map((_, i) => -1 - i)
   const over = ({ stages }: Routine, buffers: readonly number[]): Stage[] =>
     stages.map((stage) => ({ ...stage, buffers: stage.buffers.map((b) => buffers[b]!) }))

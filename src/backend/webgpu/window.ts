@@ -1,6 +1,6 @@
 /** Convolutions as sums of products, and pooling as shaders that look for the largest of each window. */
 
-import { dtypeInfo, itemSize } from '../../base/dtype.ts'
+import { dtypeInfo } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
 import {
   binary,
@@ -22,8 +22,8 @@ import {
 } from '../../prim/window.ts'
 import { binaryText } from './code.ts'
 import { coordinates } from './domain.ts'
-import { gridOf, idle, type Routine, type Source, single } from './routine.ts'
-import { isReal, literal, offsetText, Shader, type Situation, valueType } from './shader.ts'
+import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } from './routine.ts'
+import { flavourFor, isReal, literal, offsetText, Shader, valueType } from './shader.ts'
 import { checkOperands } from './wide.ts'
 
 const int = (value: number): Expr => constant(value, 'int32')
@@ -151,21 +151,19 @@ const stridesOf = (steps: Steps, names: readonly string[]): number[] =>
 const groupSize = 64
 
 /** Compiles pooling: an invocation an element of the result. */
-export function poolRoutine(kernel: PoolKernel): Routine {
+export function poolRoutine(kernel: PoolKernel, options: ShaderOptions): Routine {
   const operands = kernelOperands(kernel)
   checkOperands(operands)
   if (poolOperandShape(kernel, -1).includes(0)) return idle
-  return single(operands, (situation) => poolSource(kernel, operands, situation))
+  return single(operands, (situation) => {
+    const flavour = flavourFor(operands, operands.length - 1, options)
+    return poolSource(kernel, new Shader(operands, situation, flavour))
+  })
 }
 
-function poolSource(
-  kernel: PoolKernel,
-  operands: readonly Operand[],
-  situation: Situation,
-): Source {
+function poolSource(kernel: PoolKernel, shader: Shader): Source {
   const { mode, sizes, dtype } = kernel
-  const narrow = itemSize(dtype) < 4
-  const shader = new Shader(operands, situation, narrow ? 'atomic' : 'plain')
+  const { operands } = shader
   const shape = poolOperandShape(kernel, -1)
   const count = sizeOf(shape)
   const grid = gridOf(Math.ceil(count / groupSize))

@@ -13,10 +13,10 @@ describe.skipIf(missing !== null)(
   { timeout: 240_000 },
   () => {
     const make = (processor: boolean) => () =>
-      createWebGpuBackend(openAdapter, 'gpu(0)', { processor })
+      createWebGpuBackend(openAdapter, 'gpu(0)', { processor, extensions: processor })
     const lacks = ['float64', 'int64'] as const
     conformance('webgpu for a processor', make(true), { lacks })
-    // What differs on a GPU: maps of four elements, products and convolutions by tiles.
+    // What differs on a GPU: maps of four elements, products and convolutions by tiles. It does without extensions.
     const parts = ['scalar', 'loop', 'contract', 'conv', 'property'] as const
     conformance('webgpu', make(false), { lacks, parts })
   },
