@@ -1,7 +1,7 @@
 /** The eager interpreter: each call is a compiled graph of one node, cached by operator, attributes and input layouts. */
 
 import { Cache } from '../base/cache.ts'
-import { fail } from '../base/error.ts'
+import { fail, MXNetError } from '../base/error.ts'
 import { frame } from '../core/frame.ts'
 import { Node, Sym } from '../core/graph.ts'
 import { type BoundOp, type Instance, OpDef } from '../core/op.ts'
@@ -74,17 +74,29 @@ export function runEager(
   const arrays = inputs as readonly (DeviceArray | null)[]
   const device = deviceFor(bound, arrays)
   const instance = bound.instance(inputs)
-  const plan = planFor(instance, device, arrays)
-  if (targets !== undefined)
-    checkTargets(bound, instance, targets as readonly (DeviceArray | null)[])
+  const results = targets as readonly (DeviceArray | null)[] | undefined
+  if (results !== undefined) checkTargets(bound, instance, results)
   frame.operator = bound.op.name
   frame.calls++
   const { probe } = frame
   const start = probe === null ? 0 : performance.now()
-  const outputs = plan.run(arrays, scalars, targets as readonly (DeviceArray | null)[] | undefined)
+  let outputs: DeviceArray[]
+  try {
+    outputs = planFor(instance, device, arrays).run(arrays, scalars, results)
+  } catch (error) {
+    throw named(error, bound.op.name, device)
+  }
   if (probe !== null) probe('operator', bound.op.name, start, performance.now())
   if (frame.recording && targets === undefined) record(instance, arrays, scalars, outputs)
   return outputs
+}
+
+/** What a device refuses without knowing for whom, as an error of the operator. */
+function named(error: unknown, operator: string, { context }: Device): unknown {
+  const where = String(context)
+  if (!(error instanceof MXNetError) || error.where !== where) return error
+  const reason = error.message.slice(`[${where}] `.length)
+  return new MXNetError(operator, `on ${where}: ${reason}`, { cause: error })
 }
 
 function checkTargets(

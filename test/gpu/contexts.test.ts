@@ -47,12 +47,37 @@ describe.skipIf(missing !== null)(
       expect(String(x)).toContain('<NDArray 2 @gpu(0), not read>')
     })
 
-    it('refuse arrays of other contexts, and dtypes that a GPU lacks', () => {
+    it('refuse arrays of other contexts', () => {
       const x = nd.ones([2], { ctx: gpu(0) })
       expect(() => x.add(nd.ones([2]))).toThrow(/gpu\(0\) and cpu\(0\)/)
-      expect(() => nd.ones([2], { ctx: gpu(0), dtype: 'float64' }).mul(2)).toThrow(
-        /float64 does not exist on a GPU: cast on the CPU/,
+    })
+
+    it.each<[string, string, (ctx: Context) => NDArray]>([
+      ['_ones', 'float64', (ctx) => nd.ones([2], { ctx, dtype: 'float64' })],
+      ['_arange', 'int64', (ctx) => nd.arange(0, 3, 1, { ctx, dtype: 'int64' })],
+      ['Cast', 'float64', (ctx) => nd.ones([2], { ctx }).astype('float64')],
+      ['Cast', 'int64', (ctx) => nd.ones([2], { ctx }).astype('int64')],
+      ['_mul_scalar', 'int64', (ctx) => nd.array([1, 2], { ctx, dtype: 'int64' }).mul(2)],
+      ['_random_uniform', 'float64', (ctx) => nd.random.uniform(0, 1, { ctx, dtype: 'float64' })],
+      ['_random_gamma', 'float64', (ctx) => nd.random.gamma(2, 1, { ctx, dtype: 'float64' })],
+      ['argsort', 'int64', (ctx) => nd.argsort(nd.ones([3], { ctx }), { dtype: 'int64' })],
+      ['sum', 'int64', (ctx) => nd.sum(nd.ones([3], { ctx, dtype: 'bool' }))],
+      ['cumsum', 'int64', (ctx) => nd.cumsum(nd.ones([3], { ctx }), { dtype: 'int64' })],
+    ])('refuse what a GPU lacks by name: %s in %s', async (operator, dtype, work) => {
+      await gpu(0).ready()
+      const narrow = dtype === 'float64' ? 'float32' : 'int32'
+      expect(() => work(gpu(0))).toThrow(
+        `[${operator}] on gpu(0): ${dtype} does not exist on a GPU: cast on the CPU before it goes there, ` +
+          `x.astype('${narrow}').asInContext(gpu(0)), or compute on cpu()`,
       )
+    })
+
+    it('refuse arrays that no binding holds, with operator, size and limit', async () => {
+      await gpu(0).ready()
+      expect(() => nd.zeros([2 ** 30], { ctx: gpu(0) })).toThrow(
+        /^\[_zeros\] on gpu\(0\): an array of 4096.0 MiB does not fit: one binding holds \d+.\d MiB here/,
+      )
+      expect(await nd.ones([2], { ctx: gpu(0) }).asArray()).toEqual([1, 1])
     })
 
     it('that are missing say so at the first read and at ready', async () => {

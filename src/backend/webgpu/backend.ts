@@ -204,8 +204,14 @@ class WebGpu implements WebGpuBackend {
 
   compile(kernel: Kernel): Compiled {
     return this.#routines.get(kernelKey(kernel), () => {
-      if (kernel.kind === 'call' && !hasShader(kernel)) return this.#call(kernel)
-      return kernel.kind === 'sequence' ? this.#sequence(kernel) : this.#compiled(kernel)
+      try {
+        if (kernel.kind === 'call' && !hasShader(kernel)) return this.#call(kernel)
+        return kernel.kind === 'sequence' ? this.#sequence(kernel) : this.#compiled(kernel)
+      } catch (cause) {
+        // What writes shaders does not know for whom.
+        if (!(cause instanceof MXNetError) || cause.where !== 'gpu') throw cause
+        throw new MXNetError(this.#context, cause.message.slice('[gpu] '.length), { cause })
+      }
     })
   }
 

@@ -47,7 +47,7 @@ export class AddressSpace {
       fail(
         this.#name,
         `an array of ${mib(most)} was made before the GPU had started, and its buffers hold ${mib(this.#limit)}: ` +
-          'await gpu(0).ready() first, or use smaller arrays',
+          `await ${this.#name}.ready() first, or use smaller arrays`,
       )
     }
   }
@@ -79,8 +79,11 @@ export class AddressSpace {
     if (address >= 0) return address
     return fail(
       this.#name,
-      `no room for ${mib(bytes)}: ${mib(this.live)} are in use, one array may have ${mib(this.limit)} and all ` +
-        `together ${mib(this.total)}. Split the array (nd.split, smaller batches), or drop what is no longer needed`,
+      bytes > this.limit
+        ? `an array of ${mib(bytes)} does not fit: one binding holds ${mib(this.limit)} here. ` +
+            'Work in parts (smaller batches, nd.split before the copy), or on cpu()'
+        : `no room for ${mib(bytes)}: ${mib(this.live)} of ${mib(this.total)} are in use. ` +
+            'Drop what is no longer needed (x[Symbol.dispose]()), or use smaller batches',
     )
   }
 
