@@ -428,6 +428,7 @@ function attach<H>(hooks: H[], hook: H): HookHandle {
 export class HybridBlock extends Block {
   #hybrid: HybridizeOptions | null = null
   #cached: CachedOp | null = null
+  #ran: CachedOp['lastInputs'] = null
 
   /**
    * Runs `forward` from now on as one compiled graph: traced at the first call with a combination of shapes,
@@ -460,12 +461,26 @@ export class HybridBlock extends Block {
     return null
   }
 
+  /** What the names of operators begin with in symbols. */
+  protected symbolPrefix(): string {
+    return this.prefix
+  }
+
+  /** Shapes and dtypes of the inputs of the last call that was no other block's; null before the first. */
+  get lastInputs(): CachedOp['lastInputs'] {
+    return this.#ran ?? this.cachedOp.lastInputs
+  }
+
   protected override run(inputs: readonly Tensor[]): Tensor {
     if (inputs.some((x) => x instanceof Unbound)) {
-      return composing(this.prefix, this.operatorName, () => this.forward(...(inputs as Tensor[])))
+      return composing(this.symbolPrefix(), this.operatorName, () =>
+        this.forward(...(inputs as Tensor[])),
+      )
     }
-    const eager = this.#hybrid === null || frame.tracing || inputs.some((x) => x instanceof Sym)
-    if (eager) return super.run(inputs)
+    const traced = frame.tracing || inputs.some((x) => x instanceof Sym)
+    // Of nested blocks the outermost is the one that people export.
+    if (!traced && frame.layers.length === 1) this.#ran = inputs.map((x) => x?.aval ?? null)
+    if (traced || this.#hybrid === null) return super.run(inputs)
     return this.cachedOp.call(
       (inputs as readonly (NDArray | null | undefined)[]).map((x) => x ?? null),
     ) as Tensor

@@ -23,8 +23,8 @@ declare module './block.ts' {
     /**
      * The block as a symbol of its inputs: `data`, or `data0`, `data1` … when there are several.
      *
-     * `forward` may read shapes once the block has been hybridized and run.
-     * @throws MXNetError when `forward` takes several inputs and has not been run hybridized.
+     * `forward` may read shapes once the block has run.
+     * @throws MXNetError when `forward` takes several inputs and the block has not run.
      * @example
      * new gluon.nn.Dense(2, { prefix: 'fc_' }).toSymbol().listArguments() // => ['data', 'fc_weight', 'fc_bias']
      */
@@ -45,17 +45,20 @@ declare module './block.ts' {
 }
 
 HybridBlock.prototype.graph = function (...inputs) {
-  const given = inputs.length > 0 ? inputs.map((x) => x.aval) : this.cachedOp.lastInputs
+  const given = inputs.length > 0 ? inputs.map((x) => x.aval) : this.lastInputs
   if (given === null)
-    fail(this.constructor.name, 'there is no graph yet: run the hybridized block, or give inputs')
+    fail(this.constructor.name, 'there is no graph yet: run the block, or give inputs')
   return this.cachedOp.view(given)
 }
 
 HybridBlock.prototype.toSymbol = function () {
-  const inputs = this.cachedOp.lastInputs
+  const inputs = this.lastInputs
   const where = this.constructor.name
   if (inputs === null && this.forward.length > 1)
-    fail(where, `forward takes ${this.forward.length} inputs: hybridize the block and run it once`)
+    fail(
+      where,
+      `forward takes ${this.forward.length} inputs: run the block once, so that they are known`,
+    )
   if (inputs?.includes(null))
     fail(where, 'it was run with an input left out: a symbol needs all of them')
   const avals = (inputs ?? []) as readonly Aval[]

@@ -50,3 +50,47 @@ describe.each(cases)('%s', (_, make) => {
     for (const [name, gradient] of want) await close(got.get(name)!, gradient)
   })
 })
+
+const cells = [
+  ['rnn', () => new gluon.rnn.RNNCell(4, { prefix: 'c_' })],
+  ['lstm', () => new gluon.rnn.LSTMCell(4, { prefix: 'c_' })],
+  ['gru', () => new gluon.rnn.GRUCell(4, { prefix: 'c_' })],
+  [
+    'two of them in both directions',
+    () =>
+      new gluon.rnn.BidirectionalCell(
+        new gluon.rnn.LSTMCell(3, { prefix: 'l_' }),
+        new gluon.rnn.LSTMCell(3, { prefix: 'r_' }),
+      ),
+  ],
+] as const
+
+describe.each(cells)('a cell unrolled: %s', (_, make) => {
+  it('exports after an eager run, for any batch, and every step has names of its own', async () => {
+    class Unrolled extends gluon.HybridBlock {
+      readonly cell = make()
+      override forward(x: mx.Tensor): mx.Tensor {
+        return this.cell.unroll(3, x, { layout: 'NTC', mergeOutputs: true })[0] as mx.Tensor
+      }
+    }
+    const net = new Unrolled({ prefix: 'net_' })
+    net.initialize(new mx.init.Uniform(0.5))
+    net(nd.ones([2, 3, 5]))
+    const [symbolFile, paramsFile] = await net.export(join(folder, 'cell'))
+    const { nodes } = JSON.parse(readFileSync(symbolFile, 'utf8')) as {
+      nodes: { op: string; name: string; attrs?: { [key: string]: string } }[]
+    }
+    expect(new Set(nodes.map((n) => n.name)).size).toBe(nodes.length)
+    for (const zeros of nodes.filter((n) => n.op === '_zeros'))
+      expect(zeros.attrs).toMatchObject({
+        __layout__: 'NC',
+        shape: expect.stringMatching(/^\(0, \d\)$/),
+      })
+    const again = await gluon.SymbolBlock.imports(symbolFile, 'data', paramsFile)
+    const x = nd.random.normal(0, 1, { shape: [7, 3, 5] })
+    for (const hybrid of [false, true]) {
+      again.hybridize(hybrid)
+      await close(again(x), net(x))
+    }
+  })
+})

@@ -122,7 +122,7 @@ describe('export', () => {
       }
     }
     const net = new Sum()
-    expect(() => net.toSymbol()).toThrow('hybridize the block and run it once')
+    expect(() => net.toSymbol()).toThrow('run the block once')
     net.hybridize()
     net(nd.ones([2]), nd.ones([2]))
     expect(net.toSymbol().listArguments()).toEqual(['data0', 'data1'])

@@ -3,7 +3,7 @@
 import { invoke } from '../../base/callable.ts'
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
-import type { Tensor } from '../../core/tensor.ts'
+import { type Tensor, Unbound } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { zeros } from '../../ndarray/creation.ts'
 import type { NDArray } from '../../ndarray/ndarray.ts'
@@ -12,8 +12,9 @@ import { fullyConnected } from '../../ops/dense.ts'
 import { expandDims } from '../../ops/movement.ts'
 import { sequenceLast, sequenceMask, sequenceReverse } from '../../ops/sequence.ts'
 import { concat, split, stack } from '../../ops/slicing.ts'
+import { zeros as symbolZeros } from '../../symbol/variable.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
-import { Activation, type ActivationName } from '../nn/basic.ts'
+import type { ActivationName } from '../nn/basic.ts'
 import type { Parameter } from '../parameter.ts'
 import type { BeginStateOptions } from './layer.ts'
 
@@ -58,6 +59,8 @@ export interface RecurrentCell {
 /** What cells are: a step, the shapes of its states, and the unrolling of many steps. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface holds only the call signature
 export abstract class RecurrentCell extends HybridBlock {
+  #steps = 0
+
   /** Shapes of the states for a batch. */
   abstract stateInfo(batchSize?: number): readonly { readonly shape: readonly number[] }[]
 
@@ -67,8 +70,22 @@ export abstract class RecurrentCell extends HybridBlock {
     return this.stateInfo(batchSize).map(({ shape }) => func(shape, rest))
   }
 
+  /** States for the first step of a sequence: zeros, of which a symbol leaves the batch to what reads them. */
+  protected firstStates(x: Tensor): readonly Tensor[] {
+    if (!(x instanceof Unbound)) return this.beginState(x.shape[0]!)
+    return this.stateInfo(0).map(({ shape }, i) =>
+      symbolZeros(shape, { name: `${this.prefix}begin_state_${i}`, attr: { __layout__: 'NC' } }),
+    )
+  }
+
+  /** Operators of a symbol are called after the step that they belong to, as in MXNet. */
+  protected override symbolPrefix(): string {
+    return `${this.prefix}t${this.#steps++}_`
+  }
+
   /** Forgets what a cell remembers of earlier steps besides its states; `unroll` begins with it. */
   reset(): void {
+    this.#steps = 0
     for (const child of this.children.values()) if (child instanceof RecurrentCell) child.reset()
   }
 
@@ -92,7 +109,7 @@ export abstract class RecurrentCell extends HybridBlock {
     const { layout = 'NTC', mergeOutputs = null, validLength = null } = options
     const { steps, axis } = stepsOf(this.constructor.name, length, inputs, layout)
     this.reset()
-    let states = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
+    let states = options.beginState ?? this.firstStates(steps[0]!)
     const outputs: Tensor[] = []
     const history: (readonly Tensor[])[] = []
     for (const x of steps) {
@@ -128,12 +145,12 @@ export function within(
   merged: boolean,
 ): Tensor | Tensor[] {
   const masked = sequenceMask(stack(...outputs, { axis }), validLength, { ...byLength, axis })
-  return merged ? masked : apart(masked, axis)
+  return merged ? masked : apart(masked, axis, outputs.length)
 }
 
 /** The steps of sequences. */
-function apart(x: Tensor, axis: number): Tensor[] {
-  const parts = split(x, { numOutputs: x.shape[axis]!, axis, squeezeAxis: true })
+function apart(x: Tensor, axis: number, count: number): Tensor[] {
+  const parts = split(x, { numOutputs: count, axis, squeezeAxis: true })
   return Array.isArray(parts) ? parts : [parts as unknown as Tensor]
 }
 
@@ -151,9 +168,9 @@ export function stepsOf(
     return { steps: inputs, axis }
   }
   const whole = inputs as Tensor
-  if (whole.shape[axis] !== length)
+  if (!(whole instanceof Unbound) && whole.shape[axis] !== length)
     fail(where, `the input has ${whole.shape[axis]} steps along axis ${axis}, not ${length}`)
-  return { steps: apart(whole, axis), axis }
+  return { steps: apart(whole, axis, length), axis }
 }
 
 /** A cell with weights: `rows` gates of `hiddenSize` each. */
@@ -235,16 +252,16 @@ export interface RNNCellOptions extends CellOptions {
  * @see MXNet `gluon.rnn.RNNCell`
  */
 export class RNNCell extends WeightedCell {
-  readonly #act: Activation
+  readonly #act: ActivationName
 
   constructor(hiddenSize: number, options: RNNCellOptions = {}) {
     super('RNNCell', hiddenSize, 1, options, ['activation'])
-    this.#act = this.nameScope(() => new Activation(options.activation ?? 'tanh'))
+    this.#act = options.activation ?? 'tanh'
   }
 
   override forward(x: Tensor, h: Tensor): Tensor {
     const [a, b] = this.sums(x, h)
-    const output = this.#act(a.add(b))
+    const output = activation(a.add(b), { actType: this.#act })
     return [output, output] as unknown as Tensor
   }
 }
@@ -422,13 +439,13 @@ export class BidirectionalCell extends RecurrentCell {
     const { layout = 'NTC', mergeOutputs = null, validLength = null } = options
     const { steps, axis } = stepsOf('BidirectionalCell', length, inputs, layout)
     this.reset()
-    const begin = options.beginState ?? this.beginState(steps[0]!.shape[0]!)
+    const begin = options.beginState ?? this.firstStates(steps[0]!)
     const count = this.lCell.stateInfo().length
     // The last step comes first; with lengths that of each sequence.
     const turned = (list: readonly Tensor[]): readonly Tensor[] =>
       validLength === null
         ? list.toReversed()
-        : apart(sequenceReverse(stack(...list, { axis: 0 }), validLength, byLength), 0)
+        : apart(sequenceReverse(stack(...list, { axis: 0 }), validLength, byLength), 0, length)
     const run = (cell: RecurrentCell, list: readonly Tensor[], states: readonly Tensor[]) => {
       const settings = { beginState: states, layout, mergeOutputs: false, validLength }
       return cell.unroll(length, list, settings) as unknown as [Tensor[], Tensor[]]
