@@ -1,5 +1,7 @@
 /** `mx.np`: the operators under NumPy's names, with NumPy's rules of dtypes, axes and shapes. */
 
+export { bitwiseAnd, bitwiseNot, bitwiseOr, bitwiseXor, invert } from './bits.ts'
+export { bincount, histogram } from './counting.ts'
 export {
   type ArrayOptions,
   arange,

@@ -116,6 +116,17 @@ describe('mx.np', () => {
     expect(np.float32).toBe('float32')
   })
 
+  it('counts and combines bits', async () => {
+    const x = np.array([0, 2, 2, 5], { dtype: 'int32' })
+    expect(await (await np.bincount(x)).asArray()).toEqual([1n, 0n, 2n, 0n, 0n, 1n])
+    expect((await np.bincount(x, null, 9)).shape).toEqual([9])
+    const sums = await np.bincount(x, np.array([1, 0.5, 0.25, 2]))
+    expect(await sums.asArray()).toEqual([1, 0, 0.75, 0, 0, 2])
+    await expect(np.bincount(np.array([-1]))).rejects.toThrow('at least 0')
+    await expect(np.bincount(np.zeros([2, 2]))).rejects.toThrow('a vector')
+    expect(() => np.bitwiseAnd(np.ones([1]), np.ones([1]))).toThrow('no bits')
+  })
+
   it('reads what has no shape beforehand', async () => {
     const [rows, columns] = await np.nonzero(
       np.array([
