@@ -145,7 +145,13 @@ bool gemmIsFaster(const Matmul& p) {
   const bool stack = p.batch > 1;
   if (p.m == 1) return !stack || p.n * p.k >= (tr ? 2048 : 65536);
   if (p.n == 1) return stack ? own && p.m * p.k >= 1024 : own || tl;
-  if (p.n >= 512 && p.k >= 512) return !tr || p.k >= 1024;
+  if (p.n >= 512 && p.k >= 512) {
+    // Packing pays off over many rows; with few, brgemm reads the weights as they lie.
+    if (tl) return !tr || p.k >= 1024;
+    if (tr) return p.m < 8 || (p.m >= 256 && p.k >= 1024);
+    const bool large = p.n >= 1024 && p.k >= 1024;
+    return p.m < (p.n < 1024 && p.k < 1024 ? 48 : 16) || (p.m >= 128 && large);
+  }
   if (stack) return bare && tl && p.n <= 16 && p.m >= 256;
   if (tr && !tl) return p.m < (own ? 16 : 8);
   if (tl && p.n <= 64 && (!tr || p.m >= 64)) return bare || p.k >= 256 || (own && p.n <= 16);
