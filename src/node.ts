@@ -6,11 +6,11 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { createContext, runInContext, runInNewContext } from 'node:vm'
-import { Worker } from 'node:worker_threads'
 import type { Backend, Reaper } from './backend/backend.ts'
 import { createOneDnnBackend, type NativeBridge, nativeReaper } from './backend/onednn/backend.ts'
 import { createReferenceBackend } from './backend/reference/reference.ts'
 import { type SharedBackend, type ThreadHost, ThreadPool } from './backend/threads/backend.ts'
+import { startWorker } from './backend/threads/nodeWorker.ts'
 import { maxThreads } from './backend/threads/protocol.ts'
 import { createWasmBackend } from './backend/wasm/backend.ts'
 import { hasRelaxedSimd } from './backend/wasm/relaxed.ts'
@@ -92,22 +92,7 @@ const threadFile = new URL(
 
 const startThread: ThreadHost = (start) => {
   const native = typeof bridgeOnce() === 'string' ? null : bridgePath
-  const worker = new Worker(threadFile, { workerData: { ...start, bridge: native } })
-  worker.unref()
-  let ended: string | null = null
-  worker.on('error', (error) => {
-    ended = error.message
-  })
-  worker.on('exit', (code) => {
-    ended ??= `it ended with ${code}`
-  })
-  return {
-    get ended() {
-      return ended
-    },
-    hold: (on) => (on ? worker.ref() : worker.unref()),
-    stop: () => void worker.terminate(),
-  }
+  return startWorker(threadFile, { ...start, bridge: native }).thread
 }
 
 /** As many threads as MXNET_CPU_WORKER_NTHREADS or the machine says; one for the naive engine. */

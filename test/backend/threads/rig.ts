@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { createOneDnnBackend, type NativeBridge } from '../../../src/backend/onednn/backend.ts'
 import {
   type PoolOptions,
@@ -10,6 +10,7 @@ import {
   type Thread,
   ThreadPool,
 } from '../../../src/backend/threads/backend.ts'
+import { startWorker } from '../../../src/backend/threads/nodeWorker.ts'
 import { createWasmBackend } from '../../../src/backend/wasm/backend.ts'
 
 const bridgePath = fileURLToPath(new URL('../../../native/build/bridge.node', import.meta.url))
@@ -61,25 +62,10 @@ export function makePool(
   const inner = wrap(bridge === null ? shown(wasm) : createOneDnnBackend(wasm, bridge))
   const start = (data: object): Thread => {
     const file = new URL('../../../dist/nodeThread.js', import.meta.url)
-    const worker = new Worker(file, {
-      workerData: { ...data, bridge: bridge === null ? null : bridgePath },
-    })
-    worker.unref()
+    const native = bridge === null ? null : bridgePath
+    const { worker, thread } = startWorker(file, { ...data, bridge: native })
     workers.push(worker)
-    let ended: string | null = null
-    worker.on('error', (error) => {
-      ended = error.message
-    })
-    worker.on('exit', (code) => {
-      ended ??= `it ended with ${code}`
-    })
-    return {
-      get ended() {
-        return ended
-      },
-      hold: (on) => (on ? worker.ref() : worker.unref()),
-      stop: () => void worker.terminate(),
-    }
+    return thread
   }
   const pool = new ThreadPool(inner, start, {
     threads: 2,
