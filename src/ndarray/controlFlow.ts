@@ -102,7 +102,7 @@ export interface WhileOptions {
  * Outputs are stacked and filled up with zeros to `maxIterations`.
  *
  * `vars -> (maxIterations, B…), vars`. While a graph is traced all iterations are in it, those after the condition
- * failed without effect.
+ * failed without effect; on symbols the loop is one node, `_while_loop`.
  * @throws MXNetError when maxIterations is not an integer above 0.
  * @example
  * const [, [i]] = nd.contrib.whileLoop((x) => x.lesser(5), (x) => [x, [x.add(2)]], [nd.array(0)], { maxIterations: 9 })
@@ -162,7 +162,7 @@ export function whileLoop<T extends Tensor>(
 
 /**
  * One of two branches by a predicate of one element. While a graph is traced both are in it, and the predicate chooses
- * between their results.
+ * between their results; on symbols it is one node, `_cond`.
  *
  * @throws MXNetError when the predicate has more than one element, or traced branches give different shapes.
  * @example
