@@ -8,14 +8,14 @@ import { binaryText, emit, type Leaves } from './code.ts'
 import { coordinates, gathered, guarded, indexText } from './domain.ts'
 import { gridOf, idle, type Routine, type Source, type Stage } from './routine.ts'
 import { offsetText, Shader, type Situation } from './shader.ts'
-import { checkOperands } from './wide.ts'
+import { scatterWithoutWide } from './wide.ts'
 
 const groupSize = 64
 
 /** Compiles a scatter. */
-export function scatterRoutine(kernel: ScatterKernel): Routine {
+export function scatterRoutine(given: ScatterKernel): Routine {
+  const kernel = scatterWithoutWide(given)
   const operands = kernelOperands(kernel)
-  checkOperands(operands)
   if (kernel.dims.includes(0)) return idle
   const buffers = operands.map((_, i) => i)
   if (kernel.op !== 'set') {
