@@ -335,8 +335,9 @@ export async function checkFusion(row: Row, dtype: DType, context: Context): Pro
     const program = (body: (xs: readonly Tensor[]) => Tensor[]): NDArray[] =>
       call(new OpDef({ name: 'program', inputs: ['...data'], body }), inputs, undefined, context)
     const n = eager.length
-    // Integers are summed in int64.
-    const types = (): string => (eager.every((e) => isFloat(e.dtype)) ? '' : 'int64')
+    // Integers are summed in int64, and inputs are computed with.
+    const sums = eager.every((e) => isFloat(e.dtype)) ? '' : 'int64'
+    const types = (): string => `${inputs.map((x) => x.dtype)} ${sums}`
     const programs = orRefused(row.op, context, types, () => [
       program((xs) => inner(xs).map(nudge)),
       program((xs) => {
