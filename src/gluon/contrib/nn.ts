@@ -4,9 +4,11 @@ import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import { formatShape } from '../../base/shape.ts'
 import type { Tensor } from '../../core/tensor.ts'
+import { syncBatchNorm } from '../../ops/batchNorm.ts'
 import { reshape, transpose } from '../../ops/movement.ts'
 import { concat } from '../../ops/slicing.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
+import { BatchNorm, type BatchNormLayerOptions } from '../nn/normalization.ts'
 import { HybridSequential, Sequential } from '../nn/sequential.ts'
 
 /** Options of blocks side by side. */
@@ -174,5 +176,38 @@ export class PixelShuffle2D extends PixelShuffle {
 export class PixelShuffle3D extends PixelShuffle {
   constructor(factor: Factor, options: BlockOptions = {}) {
     super('PixelShuffle3D', factor, 3, options)
+  }
+}
+
+/** Options of `SyncBatchNorm`. */
+export interface SyncBatchNormOptions extends Omit<BatchNormLayerOptions, 'axis'> {
+  /** How many devices share their statistics; 1, the only number there is. */
+  readonly numDevices?: number | null
+}
+
+/**
+ * `BatchNorm` with statistics over the batches of all devices, of which there is one.
+ *
+ * `(N, C, …) -> (N, C, …)`; parameters as those of `BatchNorm`.
+ * @throws MXNetError for more than one device.
+ * @example
+ * new gluon.contrib.nn.SyncBatchNorm({ inChannels: 4 })
+ * @see MXNet `gluon.contrib.nn.SyncBatchNorm`
+ */
+export class SyncBatchNorm extends BatchNorm {
+  constructor(options: SyncBatchNormOptions = {}) {
+    const { numDevices = null, ...rest } = options
+    if ('axis' in rest) fail('SyncBatchNorm', 'there is no option axis: channels lie along axis 1')
+    if (numDevices !== null && numDevices !== 1)
+      fail('SyncBatchNorm', `numDevices is ${String(numDevices)}: there is one device`)
+    super(rest)
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { axis: _axis, ...settings } = this.settings
+    const [gamma, beta] = [this.gamma.data() as Tensor, this.beta.data() as Tensor]
+    const [mean, variance] = [this.runningMean.data() as Tensor, this.runningVar.data() as Tensor]
+    const y = syncBatchNorm(x, gamma, beta, mean, variance, { ...settings, key: this.prefix })
+    return y as Tensor
   }
 }

@@ -114,7 +114,7 @@ const sizeAlong = (x: Tensor, axis: number): number =>
 export class BatchNorm extends Norm {
   readonly runningMean: Parameter
   readonly runningVar: Parameter
-  readonly #settings: {
+  protected readonly settings: {
     readonly axis: number
     readonly eps: number
     readonly momentum: number
@@ -131,8 +131,8 @@ export class BatchNorm extends Norm {
       'runningMeanInitializer',
       'runningVarianceInitializer',
     ]
-    super('BatchNorm', options, known, inChannels, true)
-    this.#settings = {
+    super(new.target.name, options, known, inChannels, true)
+    this.settings = {
       axis: options.axis ?? 1,
       eps: options.epsilon ?? 1e-5,
       momentum: options.momentum ?? 0.9,
@@ -152,7 +152,7 @@ export class BatchNorm extends Norm {
   }
 
   override inferShape(x: Tensor): void {
-    const channels = [sizeAlong(x, this.#settings.axis)]
+    const channels = [sizeAlong(x, this.settings.axis)]
     for (const p of [this.gamma, this.beta, this.runningMean, this.runningVar]) p.shape = channels
   }
 
@@ -167,11 +167,11 @@ export class BatchNorm extends Norm {
   override forward(x: Tensor): Tensor {
     const [gamma, beta] = [this.gamma.data() as Tensor, this.beta.data() as Tensor]
     const [mean, variance] = [this.runningMean.data() as Tensor, this.runningVar.data() as Tensor]
-    return batchNorm(x, gamma, beta, mean, variance, this.#settings)
+    return batchNorm(x, gamma, beta, mean, variance, this.settings)
   }
 
   protected override describe(): string {
-    const { axis, eps, momentum, fixGamma, useGlobalStats } = this.#settings
+    const { axis, eps, momentum, fixGamma, useGlobalStats } = this.settings
     const text = listed({
       axis,
       eps,

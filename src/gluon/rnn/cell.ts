@@ -42,7 +42,7 @@ export interface UnrollOptions {
   readonly validLength?: Tensor | null
 }
 
-const cellOptions = [
+export const cellOptions: readonly string[] = [
   ...blockOptions,
   'i2hWeightInitializer',
   'h2hWeightInitializer',

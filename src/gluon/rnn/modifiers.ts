@@ -10,6 +10,7 @@ import { dropout } from '../../ops/random.ts'
 import { stack } from '../../ops/slicing.ts'
 import { type BlockOptions, blockOptions } from '../block.ts'
 import { BidirectionalCell, RecurrentCell, stepsOf, type UnrollOptions, within } from './cell.ts'
+import { Kept } from './kept.ts'
 import type { BeginStateOptions } from './layer.ts'
 
 /** Options of `DropoutCell`. */
@@ -18,7 +19,7 @@ export interface DropoutCellOptions extends BlockOptions {
   readonly axes?: readonly number[]
 }
 
-const checkRate = (where: string, name: string, rate: number): void => {
+export const checkRate = (where: string, name: string, rate: number): void => {
   if (!(typeof rate === 'number' && rate >= 0 && rate < 1))
     fail(where, `${name} is ${String(rate)}: it must be a number from 0 up to, but not, 1`)
 }
@@ -92,7 +93,7 @@ export abstract class ModifierCell extends RecurrentCell {
 export class ZoneoutCell extends ModifierCell {
   readonly #outputs: number
   readonly #states: number
-  #before: Tensor | null = null
+  readonly #before = new Kept()
 
   constructor(baseCell: RecurrentCell, zoneoutOutputs = 0, zoneoutStates = 0) {
     super(baseCell, 'zoneout')
@@ -109,7 +110,7 @@ export class ZoneoutCell extends ModifierCell {
 
   override reset(): void {
     super.reset()
-    this.#before = null
+    this.#before.value = null
   }
 
   override forward(x: Tensor, ...states: Tensor[]): Tensor {
@@ -117,10 +118,8 @@ export class ZoneoutCell extends ModifierCell {
     /** `fresh` where nothing is dropped, else `old`. */
     const mixed = (p: number, fresh: Tensor, old: Tensor): Tensor =>
       p === 0 ? fresh : where(dropout(onesLike(fresh), { p }), fresh, old)
-    // What was kept while a graph was traced is no value outside of it, and the other way round.
-    const before = this.#before?.constructor === output.constructor ? this.#before : null
-    const kept = mixed(this.#outputs, output, before ?? zerosLike(output))
-    this.#before = kept
+    const kept = mixed(this.#outputs, output, this.#before.value ?? zerosLike(output))
+    this.#before.value = kept
     return [kept, ...next.map((s, i) => mixed(this.#states, s, states[i]!))] as unknown as Tensor
   }
 
