@@ -25,6 +25,7 @@ struct ConvSide {
   dnnl_memory_t given = nullptr;  // the caller's layout
   dnnl_memory_t inner = nullptr;  // the primitive's; null where both are one
   dnnl_primitive_t reorder = nullptr;
+  dnnl_primitive_t adding = nullptr;  // a reorder that adds to what is there; for results of several runs
   int64_t scratch = 0;  // where the reordered copy lies in the scratch memory
 
   dnnl_memory_t used() const { return inner != nullptr ? inner : given; }
@@ -48,6 +49,7 @@ struct Conv {
       if (side.given != nullptr) dnnl_memory_destroy(side.given);
       if (side.inner != nullptr) dnnl_memory_destroy(side.inner);
       if (side.reorder != nullptr) dnnl_primitive_destroy(side.reorder);
+      if (side.adding != nullptr) dnnl_primitive_destroy(side.adding);
     }
     if (bias != nullptr) dnnl_memory_destroy(bias);
     if (pad != nullptr) dnnl_memory_destroy(pad);
@@ -137,27 +139,47 @@ void lastStrides(int rank, const dnnl_dims_t dims, dnnl_dims_t strides) {
   strides[0] = step;
 }
 
+/// A reorder; with `adds` one that adds to what is there. Null where there is none.
+dnnl_primitive_t reorderBetween(const dnnl_memory_desc_t& from, const dnnl_memory_desc_t& to, bool adds,
+                                dnnl_engine_t engine) {
+  dnnl_primitive_attr_t attr;
+  dnnl_post_ops_t sum;
+  if (dnnl_primitive_attr_create(&attr) != dnnl_success) return nullptr;
+  bool made = true;
+  if (adds) {
+    made = dnnl_post_ops_create(&sum) == dnnl_success;
+    if (made) {
+      made = dnnl_post_ops_append_sum(sum, 1.0f) == dnnl_success &&
+             dnnl_primitive_attr_set_post_ops(attr, sum) == dnnl_success;
+      dnnl_post_ops_destroy(sum);
+    }
+  }
+  dnnl_primitive_desc_t desc = nullptr;
+  dnnl_primitive_t primitive = nullptr;
+  if (made && dnnl_reorder_primitive_desc_create(&desc, &from, engine, &to, engine, attr) ==
+                  dnnl_success) {
+    if (dnnl_primitive_create(&primitive, desc) != dnnl_success) primitive = nullptr;
+    dnnl_primitive_desc_destroy(desc);
+  }
+  dnnl_primitive_attr_destroy(attr);
+  return primitive;
+}
+
 bool prepareSide(ConvSide& side, const dnnl_memory_desc_t& given, const dnnl_memory_desc_t& wanted,
-                 bool isResult, dnnl_engine_t engine, int64_t* scratch) {
+                 bool isResult, bool adds, dnnl_engine_t engine, int64_t* scratch) {
   if (dnnl_memory_create(&side.given, &given, engine, DNNL_MEMORY_NONE) != dnnl_success) {
     return false;
   }
-  if (dnnl_memory_desc_equal(&given, &wanted)) return true;
+  if (dnnl_memory_desc_equal(&given, &wanted) && !adds) return true;
   if (dnnl_memory_create(&side.inner, &wanted, engine, DNNL_MEMORY_NONE) != dnnl_success) {
     return false;
   }
-  dnnl_primitive_desc_t desc;
-  const dnnl_memory_desc_t *from = isResult ? &wanted : &given, *to = isResult ? &given : &wanted;
-  if (dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, nullptr) !=
-      dnnl_success) {
-    return false;
-  }
-  const bool made = dnnl_primitive_create(&side.reorder, desc) == dnnl_success;
-  if (!made) side.reorder = nullptr;
-  dnnl_primitive_desc_destroy(desc);
+  const dnnl_memory_desc_t &from = isResult ? wanted : given, &to = isResult ? given : wanted;
+  side.reorder = reorderBetween(from, to, false, engine);
+  if (adds) side.adding = reorderBetween(from, to, true, engine);
   side.scratch = *scratch;
   *scratch += roundUp(static_cast<int64_t>(dnnl_memory_desc_get_size(&wanted)));
-  return made;
+  return side.reorder != nullptr && (!adds || side.adding != nullptr);
 }
 
 /// A primitive descriptor for the convolution; null where oneDNN has only its reference implementation.
@@ -257,7 +279,8 @@ bool prepare(Conv& conv, const Shape& c, dnnl_engine_t engine) {
   for (int i = 0; i < 3 && made; i++) {
     const dnnl_memory_desc_t* wanted =
         dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, arguments[i]);
-    made = prepareSide(conv.sides[i], given[i], *wanted, i == c.result, engine,
+    const bool adds = i == sideW && c.result == sideW;
+    made = prepareSide(conv.sides[i], given[i], *wanted, i == c.result, adds, engine,
                        &conv.scratchBytes);
     if (made) conv.arguments[conv.argumentCount++] = {arguments[i], conv.sides[i].used()};
   }
@@ -287,14 +310,14 @@ char* scratch(Bridge& bridge, int64_t bytes) {
   return bridge.scratch;
 }
 
-dnnl_status_t reorder(const ConvSide& side, bool isResult, dnnl_stream_t stream) {
+dnnl_status_t reorder(const ConvSide& side, bool isResult, bool adds, dnnl_stream_t stream) {
   const dnnl_memory_t from = isResult ? side.inner : side.given;
   const dnnl_memory_t to = isResult ? side.given : side.inner;
   const dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-  return dnnl_primitive_execute(side.reorder, stream, 2, arguments);
+  return dnnl_primitive_execute(adds ? side.adding : side.reorder, stream, 2, arguments);
 }
 
-dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool sameWeights) {
+dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool again) {
   OneThread one;
   NoSignals quiet(true);
   char* own = conv.scratchBytes > 0 ? scratch(bridge, conv.scratchBytes) : nullptr;
@@ -306,8 +329,8 @@ dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool
     if (side.inner == nullptr || status != dnnl_success) continue;
     status = dnnl_memory_set_data_handle(side.inner, own + side.scratch);
     const bool given = i != conv.result;
-    if (status == dnnl_success && given && !(i == sideW && sameWeights)) {
-      status = reorder(side, false, bridge.stream);
+    if (status == dnnl_success && given && !(i == sideW && again)) {
+      status = reorder(side, false, false, bridge.stream);
     }
   }
   if (status == dnnl_success && conv.bias != nullptr) {
@@ -323,7 +346,7 @@ dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool
   for (int i = 0; i < 3 && status == dnnl_success; i++) {
     const ConvSide& side = conv.sides[i];
     if (side.inner != nullptr && i == conv.result) {
-      status = reorder(side, true, bridge.stream);
+      status = reorder(side, true, again && i == sideW, bridge.stream);
     }
   }
   return status;

@@ -1,9 +1,10 @@
 /** Slicing: a kernel cut along an outer dimension into kernels that write disjoint parts of its output. */
 
+import { sizeOf } from '../base/shape.ts'
 import { binary, constant, type Expr, index, rewrite, someNode } from './expr.ts'
 import type { ContractKernel, Kernel, LoopKernel, Operand } from './kernel.ts'
 import { firstPlaces, type SequenceKernel } from './sequence.ts'
-import type { ConvKernel, PoolKernel } from './window.ts'
+import { type ConvKernel, convShape, type PoolKernel } from './window.ts'
 
 /** A stretch of a dimension. */
 interface Range {
@@ -123,11 +124,29 @@ const convCuts: Record<ConvKernel['result'], readonly ConvCut[]> = {
   ],
 }
 
+/** Channels of a part of a convolution are a multiple of this, where there are enough: whole vectors of every backend. */
+const channelGrain = 16
+
+/**
+ * How a convolution is cut. Parts of the batch read all weights, parts of the channels all of x or y: where weights are
+ * the larger array, and have to be packed or transformed by each part, channels are cut.
+ */
+function convCut({ result, sizes }: ConvKernel, parts: number): ConvCut & { grain: number } {
+  const [first, second] = convCuts[result] as readonly [ConvCut, ConvCut]
+  const counts = (cut: ConvCut): number => sizes[cut.size]
+  const wide = sizes.groups === 1 && counts(second) >= parts * channelGrain
+  const read = sizeOf(convShape(sizes, result === 'y' ? 'x' : 'y'))
+  const heavy = result !== 'w' && wide && read < 2 * sizeOf(convShape(sizes, 'w'))
+  const enough = counts(first) >= parts || counts(first) >= counts(second)
+  const cut = enough && !heavy ? first : second
+  const fine = cut.size === 'batch' || counts(cut) < parts * channelGrain
+  return { ...cut, grain: fine ? 1 : channelGrain }
+}
+
 function sliceConv(kernel: ConvKernel, parts: number): readonly ConvKernel[] {
   const { sizes } = kernel
-  const [first, second] = convCuts[kernel.result] as readonly [ConvCut, ConvCut]
-  const cut = sizes[first.size] >= parts || sizes[first.size] >= sizes[second.size] ? first : second
-  const ranges = stretches(sizes[cut.size], parts, 1)
+  const cut = convCut(kernel, parts)
+  const ranges = stretches(sizes[cut.size], parts, cut.grain)
   if (ranges.length < 2) return [kernel]
   const part = (o: Operand, dim: number, range: Range): Operand =>
     dim < 0 ? o : moved(o, dim, range)

@@ -106,17 +106,10 @@ export interface NativeBridge {
   convCreate(spec: Float64Array): number
 
   /**
-   * Runs a prepared convolution on this thread; the arrays must not overlap. With `sameWeights` 1 the weights are those of
-   * the run before, which was of this handle, and are not reordered again.
+   * Runs a prepared convolution on this thread; the arrays must not overlap. With `again` 1 the run before was of this
+   * handle and of the same weights: given ones are not reordered again, and wanted ones are added to.
    */
-  convRun(
-    handle: number,
-    x: number,
-    w: number,
-    y: number,
-    bias: number,
-    sameWeights: number,
-  ): number
+  convRun(handle: number, x: number, w: number, y: number, bias: number, again: number): number
 
   /** Gives a handle back; its number will be used again. */
   convFree(handle: number): void

@@ -128,10 +128,8 @@ export function claimConv(
   const moves = rest !== null && someNode(rest, (e) => e.kind === 'index' || e.kind === 'loadAt')
   const winograd = suitsWinograd(kernel)
   let piece = batch
-  if (result !== 'w' && !moves) {
-    if (winograd) piece = tiledPiece(kernel)
-    else if (rest !== null) piece = nearPiece(kernel)
-  }
+  if (winograd && !moves) piece = tiledPiece(kernel)
+  else if (result !== 'w' && rest !== null && !moves) piece = nearPiece(kernel)
   const count = batch / piece
   const [first, second] = convGiven(result)
   const sides = { [result]: output, [first]: lhs, [second]: rhs } as Record<ConvSide, Operand>
@@ -150,7 +148,7 @@ export function claimConv(
   /** How far a side moves from one piece to the next. */
   const step = (side: ConvSide): number => (side === 'w' ? 0 : 4 * piece * sides[side].strides[0]!)
   const steps = { x: step('x'), w: 0, y: step('y') }
-  const extraSteps = inputs.map((o) => 4 * piece * o.strides[0]!)
+  const extraSteps = inputs.map((o) => (result === 'w' ? 0 : 4 * piece * o.strides[0]!))
   const biasOffset = bias < 0 ? 0 : 4 * inputs[bias]!.offset
   /** The numbers of the bridge's call for a piece. */
   const call = (addresses: readonly number[], i: number) => {
@@ -164,17 +162,19 @@ export function claimConv(
     const out = addresses[last]! + i * steps[result]
     return [out, ...inputs.map((_, k) => addresses[k + 2]! + i * extraSteps[k]!), out]
   }
+  /** Whether the epilogue follows piece `i`: weights are complete after the last one. */
+  const ends = (i: number): boolean => result !== 'w' || i === count - 1
   const compiled: Compiled = {
     run(addresses, params) {
       for (let i = 0; i < count; i++) {
         bridge.convRun(handle, ...call(addresses, i))
-        after?.run(rests(addresses, i), params)
+        if (ends(i)) after?.run(rests(addresses, i), params)
       }
     },
     send(sink, addresses, params) {
       for (let i = 0; i < count; i++) {
         sink.call(code, call(addresses, i))
-        after?.send?.(sink, rests(addresses, i), params)
+        if (ends(i)) after?.send?.(sink, rests(addresses, i), params)
       }
     },
   }

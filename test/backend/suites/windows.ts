@@ -72,11 +72,13 @@ const sizes: readonly ConvSizes[] = [
   conv(0, 1, 2, 2, window([4], [3])),
 ]
 
-/** Sizes for which faster algorithms than the plain one exist. */
+/** Sizes for which faster algorithms than the plain one exist: of uneven edges, and with more weights than images. */
 const wide: readonly ConvSizes[] = [
   conv(3, 1, 32, 48, window([31, 34], [3, 3], { pad: [1] })),
-  conv(2, 1, 32, 32, window([56, 53], [3, 3])),
+  conv(2, 1, 32, 48, window([6, 6], [3, 3])),
 ]
+/** A size of which a batch entry is a piece of its own. */
+const large = conv(2, 1, 32, 32, window([56, 56], [3, 3], { pad: [1] }))
 
 /** A convolution with its operands laid out in some way, and its data. */
 function convolution(
@@ -139,6 +141,16 @@ export function convSuite(rig: Rig): void {
         await run(convolution('float32', result, s), transformed)
         await run(convolution('float32', result, s, channelsLast), transformed)
       }
+    })
+  }
+  for (const result of ['y', 'x', 'w'] as const) {
+    test(`conv ${result} of many channels and places, added to an array`, async () => {
+      const shape = convShape(large, result)
+      const more = {
+        epilogue: binary('add', acc(0, 'float32'), load(0, 'float32')),
+        inputs: [result === 'w' ? rowMajor(shape) : channelsLast(shape, 3)],
+      }
+      await run(convolution('float32', result, large, channelsLast, more), transformed)
     })
   }
   const dtype = 'float32'
