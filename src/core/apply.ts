@@ -3,6 +3,7 @@
 import { fail } from '../base/error.ts'
 import type { Given, Schema } from './attrs.ts'
 import { frame } from './frame.ts'
+import { arraysThenOptions } from './given.ts'
 import { Node, Sym } from './graph.ts'
 import type { BoundOp, OpDef } from './op.ts'
 import { Tensor, Unbound } from './tensor.ts'
@@ -16,7 +17,11 @@ export function applyAll<T extends Tensor>(
   inputs: readonly (T | null | undefined)[],
   attrs?: { readonly [name: string]: unknown },
 ): T[] {
-  if (frame.composing || hasUnbound(inputs)) return frame.compose(op, inputs, attrs) as T[]
+  if (frame.composing || hasUnbound(inputs)) {
+    // Arrays that a symbol will find variables for may be left out, all but the first.
+    const [arrays, options] = arraysThenOptions<T, object>(inputs)
+    return frame.compose(op, arrays, options ? { ...attrs, ...options } : attrs) as T[]
+  }
   const { traits } = op.spec
   let given = attrs
   if (traits?.trains) given = { ...attrs, training: attrs?.training ?? frame.training }

@@ -14,6 +14,23 @@ export interface ReduceOptions {
   readonly exclude?: boolean
 }
 
+/** Options of `oneHot`. */
+export interface OneHotOptions {
+  readonly onValue?: number
+  readonly offValue?: number
+  readonly dtype?: DType
+}
+
+/** Options of `split`. */
+export interface SplitOptions {
+  readonly axis?: number
+  readonly squeezeAxis?: boolean
+}
+
+type Axes = number | readonly number[]
+/** Where slices begin or end, by axis. */
+type Ends = readonly (number | null)[]
+
 /** Options of argmax and argmin. */
 export interface ArgOptions {
   readonly axis?: number | null
@@ -101,7 +118,9 @@ export interface TensorMethods {
   softmax(attrs?: { readonly axis?: number; readonly temperature?: number }): this
   logSoftmax(attrs?: { readonly axis?: number; readonly temperature?: number }): this
   softmin(attrs?: { readonly axis?: number; readonly temperature?: number }): this
-  clip(min: number, max: number): this
+  clip(
+    ...range: [min: number, max: number] | [{ readonly aMin: number; readonly aMax: number }]
+  ): this
 
   sum(options?: ReduceOptions): this
   nansum(options?: ReduceOptions): this
@@ -122,29 +141,43 @@ export interface TensorMethods {
   /** Elements by index: numbers, slice strings (`'1:3'`, `'::2'`, `':'`), `'...'`, `null` for a new axis, arrays. */
   at(...key: IndexKey[]): this
   astype(dtype: DType): this
-  reshape(shape: Shape | number, options?: { readonly reverse?: boolean }): this
+  reshape(
+    shape: Shape | number | { readonly shape: Shape | number; readonly reverse?: boolean },
+    options?: { readonly reverse?: boolean },
+  ): this
   reshapeLike(rhs: this): this
   flatten(): this
-  expandDims(axis: number): this
-  squeeze(axis?: number | readonly number[] | null): this
-  transpose(axes?: readonly number[]): this
-  swapaxes(dim1: number, dim2: number): this
-  flip(axis: number | readonly number[]): this
-  tile(reps: readonly number[] | number): this
-  repeat(repeats: number, options?: { readonly axis?: number | null }): this
-  broadcastTo(shape: Shape): this
-  broadcastLike(rhs: this): this
-  broadcastAxes(axis: number | readonly number[], size: number | readonly number[]): this
-  slice(
-    begin: readonly (number | null)[],
-    end: readonly (number | null)[],
-    step?: readonly (number | null)[],
+  expandDims(axis: number | { readonly axis: number }): this
+  squeeze(axis?: Axes | null | { readonly axis?: Axes | null }): this
+  transpose(axes?: readonly number[] | { readonly axes?: readonly number[] }): this
+  swapaxes(
+    ...axes: [dim1: number, dim2: number] | [{ readonly dim1?: number; readonly dim2?: number }]
   ): this
-  sliceAxis(axis: number, begin: number, end: number | null): this
+  flip(axis: Axes | { readonly axis: Axes }): this
+  tile(reps: Axes | { readonly reps: Axes }): this
+  repeat(
+    repeats: number | { readonly repeats: number; readonly axis?: number | null },
+    options?: { readonly axis?: number | null },
+  ): this
+  broadcastTo(shape: Shape | { readonly shape: Shape }): this
+  broadcastLike(rhs: this): this
+  broadcastAxes(
+    ...axes: [axis: Axes, size: Axes] | [{ readonly axis: Axes; readonly size: Axes }]
+  ): this
+  slice(
+    ...range:
+      | [begin: Ends, end: Ends, step?: Ends]
+      | [{ readonly begin: Ends; readonly end: Ends; readonly step?: Ends }]
+  ): this
+  sliceAxis(
+    ...range:
+      | [axis: number, begin: number, end: number | null]
+      | [{ readonly axis: number; readonly begin: number; readonly end: number | null }]
+  ): this
   sliceLike(rhs: this, options?: { readonly axes?: readonly number[] }): this
   split(
-    numOutputs: number,
-    options?: { readonly axis?: number; readonly squeezeAxis?: boolean },
+    numOutputs: number | (SplitOptions & { readonly numOutputs: number }),
+    options?: SplitOptions,
   ): this[]
   take(
     indices: this,
@@ -159,8 +192,8 @@ export interface TensorMethods {
     },
   ): this
   oneHot(
-    depth: number,
-    options?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType },
+    depth: number | (OneHotOptions & { readonly depth: number }),
+    options?: OneHotOptions,
   ): this
   sort(options?: { readonly axis?: number | null; readonly isAscend?: boolean }): this
   argsort(options?: {
@@ -182,12 +215,9 @@ export interface TensorMethods {
     readonly constantValue?: number
   }): this
   diag(options?: { readonly k?: number; readonly axis1?: number; readonly axis2?: number }): this
-  depthToSpace(blockSize: number): this
-  spaceToDepth(blockSize: number): this
-  splitV2(
-    indicesOrSections: number | readonly number[],
-    options?: { readonly axis?: number; readonly squeezeAxis?: boolean },
-  ): this[]
+  depthToSpace(blockSize: number | { readonly blockSize: number }): this
+  spaceToDepth(blockSize: number | { readonly blockSize: number }): this
+  splitV2(indicesOrSections: number | readonly number[], options?: SplitOptions): this[]
   shapeArray(): this
   sizeArray(): this
   zerosLike(): this

@@ -4,6 +4,7 @@ import { type DType, holdsNumber, isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
+import { byName } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, cast as castExpr, compare, constant, select } from '../prim/expr.ts'
@@ -135,8 +136,11 @@ const clipOp = defineOp({
  * await nd.clip(nd.array([-1, 5]), 0, 1).asArray() // => [0, 1]
  * @see MXNet `clip`
  */
-export function clip<T extends Tensor>(data: T, min: number, max: number): T {
-  return apply(clipOp, [data], { aMin: min, aMax: max })
+export function clip<T extends Tensor>(
+  data: T,
+  ...range: [min: number, max: number] | [{ readonly aMin: number; readonly aMax: number }]
+): T {
+  return apply(clipOp, [data], byName(['aMin', 'aMax'], range))
 }
 
 const zerosLikeOp = defineOp({

@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { conv } from '../prim/conv.ts'
@@ -213,10 +214,10 @@ const convolutionOp = defineOp({
 export function convolution<T extends Tensor>(
   data: T,
   weight: T,
-  bias: T | null | undefined,
-  attrs: ConvolutionOptions,
+  ...rest: [attrs: ConvolutionOptions] | [bias: T | null | undefined, attrs: ConvolutionOptions]
 ): T {
-  return apply(convolutionOp, [data, weight, bias], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, ConvolutionOptions>(rest)
+  return apply(convolutionOp, [data, weight, ...arrays], attrs)
 }
 
 const deconvolutionOp = defineOp({
@@ -295,8 +296,8 @@ const deconvolutionOp = defineOp({
 export function deconvolution<T extends Tensor>(
   data: T,
   weight: T,
-  bias: T | null | undefined,
-  attrs: DeconvolutionOptions,
+  ...rest: [attrs: DeconvolutionOptions] | [bias: T | null | undefined, attrs: DeconvolutionOptions]
 ): T {
-  return apply(deconvolutionOp, [data, weight, bias], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, DeconvolutionOptions>(rest)
+  return apply(deconvolutionOp, [data, weight, ...arrays], attrs)
 }

@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { callRoutine } from '../prim/call.ts'
@@ -99,10 +100,16 @@ const ctcLossOp = defineOp({
 export function ctcLoss<T extends Tensor>(
   data: T,
   label: T,
-  dataLengths?: T | null,
-  labelLengths?: T | null,
-  attrs?: CTCLossOptions,
+  ...rest:
+    | [attrs?: CTCLossOptions | undefined]
+    | [dataLengths: T | null | undefined, attrs?: CTCLossOptions | undefined]
+    | [
+        dataLengths: T | null | undefined,
+        labelLengths: T | null | undefined,
+        attrs?: CTCLossOptions | undefined,
+      ]
 ): T {
+  const [[dataLengths, labelLengths], attrs] = arraysThenOptions<T, CTCLossOptions>(rest)
   const useDataLengths = attrs?.useDataLengths ?? Boolean(dataLengths)
   const useLabelLengths = attrs?.useLabelLengths ?? Boolean(labelLengths)
   const inputs = [data, label, dataLengths, labelLengths]

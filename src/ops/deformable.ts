@@ -6,6 +6,7 @@ import { formatShape, type Shape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import type { Aval } from '../core/aval.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
@@ -265,10 +266,12 @@ export function deformableConvolution<T extends Tensor>(
   data: T,
   offset: T,
   weight: T,
-  bias: T | null | undefined,
-  attrs: DeformableConvolutionOptions,
+  ...rest:
+    | [attrs: DeformableConvolutionOptions]
+    | [bias: T | null | undefined, attrs: DeformableConvolutionOptions]
 ): T {
-  return apply(convolutionOp, [data, offset, weight, bias], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, DeformableConvolutionOptions>(rest)
+  return apply(convolutionOp, [data, offset, weight, ...arrays], attrs)
 }
 
 /**
@@ -288,10 +291,12 @@ export function modulatedDeformableConvolution<T extends Tensor>(
   offset: T,
   mask: T,
   weight: T,
-  bias: T | null | undefined,
-  attrs: ModulatedDeformableConvolutionOptions,
+  ...rest:
+    | [attrs: ModulatedDeformableConvolutionOptions]
+    | [bias: T | null | undefined, attrs: ModulatedDeformableConvolutionOptions]
 ): T {
-  return apply(modulatedOp, [data, offset, mask, weight, bias], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, ModulatedDeformableConvolutionOptions>(rest)
+  return apply(modulatedOp, [data, offset, mask, weight, ...arrays], attrs)
 }
 
 const poolingAttrs = {
@@ -450,8 +455,10 @@ function partsOf(
 export function deformablePSROIPooling<T extends Tensor>(
   data: T,
   rois: T,
-  trans: T | null | undefined,
-  attrs: DeformablePSROIPoolingOptions,
+  ...rest:
+    | [attrs: DeformablePSROIPoolingOptions]
+    | [trans: T | null | undefined, attrs: DeformablePSROIPoolingOptions]
 ): T {
-  return apply(poolingOp, [data, rois, trans], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, DeformablePSROIPoolingOptions>(rest)
+  return apply(poolingOp, [data, rois, ...arrays], attrs)
 }

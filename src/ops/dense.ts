@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { formatShape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary } from '../prim/expr.ts'
@@ -175,8 +176,10 @@ const fullyConnectedOp = defineOp({
 export function fullyConnected<T extends Tensor>(
   data: T,
   weight: T,
-  bias?: T | null,
-  attrs?: Given<typeof fullyConnectedAttrs>,
+  ...rest:
+    | [attrs?: Given<typeof fullyConnectedAttrs> | undefined]
+    | [bias: T | null | undefined, attrs?: Given<typeof fullyConnectedAttrs> | undefined]
 ): T {
-  return apply(fullyConnectedOp, [data, weight, bias], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, Given<typeof fullyConnectedAttrs>>(rest)
+  return apply(fullyConnectedOp, [data, weight, ...arrays], attrs)
 }

@@ -1,11 +1,12 @@
 /** Operators that look elements up: take, pick, one_hot, where, Embedding. */
 
-import type { DType } from '../base/dtype.ts'
 import { isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkAxis, formatShape, sameShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { byName } from '../core/given.ts'
+import type { OneHotOptions } from '../core/methods.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { callRoutine } from '../prim/call.ts'
@@ -172,10 +173,10 @@ const oneHotOp = defineOp({
  */
 export function oneHot<T extends Tensor>(
   indices: T,
-  depth: number,
-  attrs?: { readonly onValue?: number; readonly offValue?: number; readonly dtype?: DType },
+  depth: number | (OneHotOptions & { readonly depth: number }),
+  attrs?: OneHotOptions,
 ): T {
-  return apply(oneHotOp, [indices], { ...attrs, depth })
+  return apply(oneHotOp, [indices], { ...byName(['depth'], [depth]), ...attrs })
 }
 
 const whereOp = defineOp({

@@ -4,8 +4,9 @@ import { fail } from '../base/error.ts'
 import { checkAxis, formatShape } from '../base/shape.ts'
 import { apply, applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
-import { Tensor } from '../core/tensor.ts'
+import type { Tensor } from '../core/tensor.ts'
 import { binary } from '../prim/expr.ts'
 import { broadcastTo, permuteAxes, pointwise, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { diagonalOf, onDiagonal } from './matrices.ts'
@@ -164,6 +165,8 @@ interface SliceArguments {
   readonly step?: readonly (number | null)[] | number | null
 }
 
+type CropOptions = Given<typeof cropAttrs>
+
 /**
  * A window of images (MXNet's `Crop`): of size `hW` or that of another array, at an offset or in the middle. With
  * `begin` and `end` it is `slice` (MXNet's `crop`).
@@ -176,13 +179,13 @@ interface SliceArguments {
  */
 export function crop<T extends Tensor>(
   data: T,
-  ...rest: (T | Given<typeof cropAttrs> | SliceArguments)[]
+  ...rest:
+    | [attrs?: CropOptions | SliceArguments | undefined]
+    | [cropLike: T | null | undefined, attrs?: CropOptions | undefined]
 ): T {
-  const last = rest.at(-1)
-  const attrs = last instanceof Tensor ? undefined : last
+  const [arrays, attrs] = arraysThenOptions<T, CropOptions | SliceArguments>(rest)
   if (attrs !== undefined && 'begin' in attrs) return slice(data, attrs)
-  const like = rest[0] instanceof Tensor ? rest[0] : undefined
-  return apply(cropOp, [data, like as T | undefined], attrs)
+  return apply(cropOp, [data, ...arrays], attrs)
 }
 
 /**

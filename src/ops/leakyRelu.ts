@@ -5,6 +5,7 @@ import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
@@ -114,9 +115,11 @@ const randomLeakyReLUOp = defineOp({
  */
 export function leakyReLU<T extends Tensor>(
   data: T,
-  gamma?: T | null,
-  attrs: LeakyReLUOptions = {},
+  ...rest:
+    | [attrs?: LeakyReLUOptions | undefined]
+    | [gamma: T | null | undefined, attrs?: LeakyReLUOptions | undefined]
 ): T {
+  const [[gamma], attrs = {}] = arraysThenOptions<T, LeakyReLUOptions>(rest)
   if (attrs.actType !== 'rrelu' || !frame.training)
     return apply(leakyReLUOp, gamma ? [data, gamma] : [data], attrs)
   const { lowerBound, upperBound } = attrs

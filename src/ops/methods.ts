@@ -1,5 +1,6 @@
 /** The methods of tensors: one typed table, applied to the prototype once. */
 
+import { byName } from '../core/given.ts'
 import type { TensorMethods } from '../core/methods.ts'
 import { Tensor } from '../core/tensor.ts'
 import * as activation from './activation.ts'
@@ -91,7 +92,7 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   tanh: activation.tanh,
   relu: activation.relu,
   sigmoid: activation.sigmoid,
-  softmax: softmax.softmax,
+  softmax: (x, attrs) => softmax.softmax(x, attrs),
   logSoftmax: softmax.logSoftmax,
   softmin: softmax.softmin,
   clip,
@@ -115,16 +116,18 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   squeeze: movement.squeeze,
   transpose: movement.transpose,
   swapaxes: movement.swapaxes,
-  flip: (x, axis) => repetition.flip(x, { axis }),
-  tile: (x, reps) => repetition.tile(x, { reps }),
-  repeat: (x, repeats, options) => repetition.repeat(x, { repeats, ...options }),
+  flip: (x, axis) => repetition.flip(x, byName(['axis'], [axis])),
+  tile: (x, reps) => repetition.tile(x, byName(['reps'], [reps])),
+  repeat: (x, repeats, options) =>
+    repetition.repeat(x, { ...byName(['repeats'], [repeats]), ...options }),
   broadcastTo: movement.broadcastTo,
   broadcastLike: (x, like) => movement.broadcastLike(x, like),
-  broadcastAxes: (x, axis, size) => movement.broadcastAxis(x, { axis, size }),
-  slice: (x, begin, end, step) => slicing.slice(x, step ? { begin, end, step } : { begin, end }),
-  sliceAxis: (x, axis, begin, end) => slicing.sliceAxis(x, { axis, begin, end }),
+  broadcastAxes: (x, ...axes) => movement.broadcastAxis(x, byName(['axis', 'size'], axes)),
+  slice: (x, ...range) => slicing.slice(x, byName(['begin', 'end', 'step'], range)),
+  sliceAxis: (x, ...range) => slicing.sliceAxis(x, byName(['axis', 'begin', 'end'], range)),
   sliceLike: slicing.sliceLike,
-  split: (x, numOutputs, options) => slicing.split(x, { numOutputs, ...options }),
+  split: (x, numOutputs, options) =>
+    slicing.split(x, { ...byName(['numOutputs'], [numOutputs]), ...options }),
   take: indexing.take,
   pick: indexing.pick,
   oneHot: indexing.oneHot,
@@ -133,8 +136,8 @@ const methods: { [K in keyof TensorMethods]: Method<K> } = {
   topk: sorting.topk,
   pad: padding.pad,
   diag: layout.diag,
-  depthToSpace: (x, blockSize) => layout.depthToSpace(x, { blockSize }),
-  spaceToDepth: (x, blockSize) => layout.spaceToDepth(x, { blockSize }),
+  depthToSpace: (x, blockSize) => layout.depthToSpace(x, byName(['blockSize'], [blockSize])),
+  spaceToDepth: (x, blockSize) => layout.spaceToDepth(x, byName(['blockSize'], [blockSize])),
   splitV2: layout.splitV2,
   shapeArray: facts.shapeArray,
   sizeArray: facts.sizeArray,

@@ -4,6 +4,7 @@ import { fail } from '../base/error.ts'
 import { checkAxes, checkAxis, checkShape, formatShape, type Shape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { byName } from '../core/given.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { broadcastTo as broadcastView, permuteAxes, reshapeTo } from '../prim/primitive.ts'
@@ -111,10 +112,11 @@ const reshapeOp = defineOp({
  */
 export function reshape<T extends Tensor>(
   data: T,
-  shape: Shape | number,
+  shape: Shape | number | { readonly shape: Shape | number; readonly reverse?: boolean },
   options?: { readonly reverse?: boolean },
 ): T {
-  return apply<T>(reshapeOp as unknown as OpDef, [data], { shape, ...options })
+  const attrs = { ...byName(['shape'], [shape]), ...options }
+  return apply<T>(reshapeOp as unknown as OpDef, [data], attrs)
 }
 
 /** A range of axes as MXNet's reshape_like gives it: begin and end, negative ones from the back, null for all. */
@@ -228,8 +230,11 @@ const transposeOp = defineOp({
  * nd.transpose(nd.zeros([2, 3])).shape // => [3, 2]
  * @see MXNet `transpose`
  */
-export function transpose<T extends Tensor>(data: T, axes?: readonly number[]): T {
-  return apply(transposeOp, [data], axes && { axes })
+export function transpose<T extends Tensor>(
+  data: T,
+  axes?: readonly number[] | { readonly axes?: readonly number[] },
+): T {
+  return apply(transposeOp, [data], byName(['axes'], [axes]))
 }
 
 const swapAxisOp = defineOp({
@@ -258,8 +263,11 @@ const swapAxisOp = defineOp({
  * nd.swapaxes(nd.zeros([2, 3, 4]), 0, 2).shape // => [4, 3, 2]
  * @see MXNet `SwapAxis`
  */
-export function swapaxes<T extends Tensor>(data: T, dim1: number, dim2: number): T {
-  return apply(swapAxisOp, [data], { dim1, dim2 })
+export function swapaxes<T extends Tensor>(
+  data: T,
+  ...axes: [dim1: number, dim2: number] | [{ readonly dim1?: number; readonly dim2?: number }]
+): T {
+  return apply(swapAxisOp, [data], byName(['dim1', 'dim2'], axes))
 }
 
 const expandDimsOp = defineOp({
@@ -281,9 +289,11 @@ const expandDimsOp = defineOp({
  * nd.expandDims(nd.zeros([2, 3]), 1).shape // => [2, 1, 3]
  * @see MXNet `expand_dims`
  */
-export function expandDims<T extends Tensor>(data: T, axis: number): T {
-  return apply(expandDimsOp, [data], { axis })
+export function expandDims<T extends Tensor>(data: T, axis: number | { readonly axis: number }): T {
+  return apply(expandDimsOp, [data], byName(['axis'], [axis]))
 }
+
+type Axes = number | readonly number[] | null
 
 const squeezeOp = defineOp({
   name: 'squeeze',
@@ -313,8 +323,8 @@ const squeezeOp = defineOp({
  * nd.squeeze(nd.zeros([1, 3, 1])).shape // => [3]
  * @see MXNet `squeeze`
  */
-export function squeeze<T extends Tensor>(data: T, axis?: number | readonly number[] | null): T {
-  return apply(squeezeOp, [data], { axis: (axis ?? null) as readonly number[] | null })
+export function squeeze<T extends Tensor>(data: T, axis?: Axes | { readonly axis?: Axes }): T {
+  return apply<T>(squeezeOp as unknown as OpDef, [data], byName(['axis'], [axis]))
 }
 
 /** Checks that `from` broadcasts to `to` and says so otherwise. */
@@ -348,8 +358,11 @@ const broadcastToOp = defineOp({
  * nd.broadcastTo(nd.zeros([1, 3]), [2, 3]).shape // => [2, 3]
  * @see MXNet `broadcast_to`
  */
-export function broadcastTo<T extends Tensor>(data: T, shape: Shape): T {
-  return apply(broadcastToOp, [data], { shape })
+export function broadcastTo<T extends Tensor>(
+  data: T,
+  shape: Shape | { readonly shape: Shape },
+): T {
+  return apply(broadcastToOp, [data], byName(['shape'], [shape]))
 }
 
 const broadcastAxisOp = defineOp({

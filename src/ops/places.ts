@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { checkAxis, formatShape, rowMajor, type Shape, sameShape, sizeOf } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { byName } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, cast, compare, constant, type Expr, index, select } from '../prim/expr.ts'
@@ -118,8 +119,12 @@ const scatterNdOp = defineOp({
  * await nd.scatterNd(nd.array([5, 6]), nd.array([[0, 2]]), [3]).asArray() // => [5, 0, 6]
  * @see MXNet `scatter_nd`
  */
-export function scatterNd<T extends Tensor>(data: T, indices: T, shape: Shape): T {
-  return apply(scatterNdOp, [data, indices], { shape })
+export function scatterNd<T extends Tensor>(
+  data: T,
+  indices: T,
+  shape: Shape | { readonly shape: Shape },
+): T {
+  return apply(scatterNdOp, [data, indices], byName(['shape'], [shape]))
 }
 
 /** MXNet's internal name of an array with values set at coordinates: what `x[i, j] = v` is in its graphs. */

@@ -6,6 +6,7 @@ import { formatShape } from '../base/shape.ts'
 import { apply, applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { Sym } from '../core/graph.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import { type Tensor, Unbound } from '../core/tensor.ts'
@@ -265,8 +266,8 @@ const rnnOp = defineOp({
       parameters!,
       state!,
       cell,
-      attrs as unknown as RNNOptions & { stateOutputs: boolean },
       lengths,
+      attrs as unknown as RNNOptions & { stateOutputs: boolean },
     ),
   complete: ([x], attrs) => {
     if (!x) return []
@@ -276,6 +277,12 @@ const rnnOp = defineOp({
     return [null, size, state, [rows, x.shape[1]!, attrs.stateSize]]
   },
 })
+
+/** What follows the first state: the state of an LSTM's cells, lengths, options. */
+type RNNRest<T extends Tensor, O> =
+  | [attrs: O]
+  | [stateCell: T | null | undefined, attrs: O]
+  | [stateCell: T | null | undefined, sequenceLength: T | null | undefined, attrs: O]
 
 /**
  * Recurrent layers over a sequence: `rnn_relu`, `rnn_tanh`, `lstm` or `gru`, in one or both directions.
@@ -296,27 +303,23 @@ export function rnn<T extends Tensor>(
   data: T,
   parameters: T,
   state: T,
-  stateCell: T | null | undefined,
-  attrs: RNNOptions & { readonly stateOutputs?: false | undefined },
-  sequenceLength?: T | null,
+  ...rest: RNNRest<T, RNNOptions & { readonly stateOutputs?: false | undefined }>
 ): T
 export function rnn<T extends Tensor>(
   data: T,
   parameters: T,
   state: T,
-  stateCell: T | null | undefined,
-  attrs: RNNOptions & { readonly stateOutputs: boolean },
-  sequenceLength?: T | null,
+  ...rest: RNNRest<T, RNNOptions & { readonly stateOutputs: boolean }>
 ): T | T[]
 export function rnn<T extends Tensor>(
   data: T,
   parameters: T,
   state: T,
-  stateCell: T | null | undefined,
-  attrs: RNNOptions,
-  sequenceLength?: T | null,
+  ...rest: RNNRest<T, RNNOptions>
 ): T | T[] {
-  const inputs = [data, parameters, state, stateCell, sequenceLength]
+  const [inputs, attrs] = arraysThenOptions<T, RNNOptions>([data, parameters, state, ...rest])
+  if (attrs === undefined)
+    fail('RNN', 'no options are given: mode, stateSize and numLayers are needed')
   // A symbol gets one node; elsewhere each layer is an operator, whose steps are kept for its gradient.
   const results =
     data instanceof Unbound

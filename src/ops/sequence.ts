@@ -4,6 +4,7 @@ import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, compare, constant, type Expr, select } from '../prim/expr.ts'
@@ -71,10 +72,12 @@ const maskOp = defineOp({
  */
 export function sequenceMask<T extends Tensor>(
   data: T,
-  sequenceLength?: T | null,
-  attrs?: Given<typeof maskAttrs>,
+  ...rest:
+    | [attrs?: Given<typeof maskAttrs> | undefined]
+    | [sequenceLength: T | null | undefined, attrs?: Given<typeof maskAttrs> | undefined]
 ): T {
-  return apply(maskOp, [data, sequenceLength ?? undefined], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, Given<typeof maskAttrs>>(rest)
+  return apply(maskOp, [data, ...arrays], attrs)
 }
 
 const lastAttrs = { useSequenceLength: useAttr, axis: axisAttr }
@@ -114,10 +117,12 @@ const lastOp = defineOp({
  */
 export function sequenceLast<T extends Tensor>(
   data: T,
-  sequenceLength?: T | null,
-  attrs?: Given<typeof lastAttrs>,
+  ...rest:
+    | [attrs?: Given<typeof lastAttrs> | undefined]
+    | [sequenceLength: T | null | undefined, attrs?: Given<typeof lastAttrs> | undefined]
 ): T {
-  return apply(lastOp, [data, sequenceLength ?? undefined], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, Given<typeof lastAttrs>>(rest)
+  return apply(lastOp, [data, ...arrays], attrs)
 }
 
 const reverseAttrs = { useSequenceLength: useAttr, axis: attr.int(0, { min: 0, max: 0 }) }
@@ -154,8 +159,10 @@ const reverseOp = defineOp({
  */
 export function sequenceReverse<T extends Tensor>(
   data: T,
-  sequenceLength?: T | null,
-  attrs?: Given<typeof reverseAttrs>,
+  ...rest:
+    | [attrs?: Given<typeof reverseAttrs> | undefined]
+    | [sequenceLength: T | null | undefined, attrs?: Given<typeof reverseAttrs> | undefined]
 ): T {
-  return apply(reverseOp, [data, sequenceLength ?? undefined], attrs)
+  const [arrays, attrs] = arraysThenOptions<T, Given<typeof reverseAttrs>>(rest)
+  return apply(reverseOp, [data, ...arrays], attrs)
 }

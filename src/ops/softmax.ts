@@ -5,6 +5,7 @@ import { fail } from '../base/error.ts'
 import { checkAxis, formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
@@ -142,7 +143,13 @@ const softmaxOp = define('softmax', 1)
  * await nd.softmax(nd.array([1, 1])).asArray() // => [0.5, 0.5]
  * @see MXNet `softmax`
  */
-export function softmax<T extends Tensor>(data: T, attrs?: SoftmaxOptions, length?: T): T {
+export function softmax<T extends Tensor>(
+  data: T,
+  ...rest:
+    | [attrs?: SoftmaxOptions | undefined]
+    | [length: T | null | undefined, attrs?: SoftmaxOptions | undefined]
+): T {
+  const [[length], attrs] = arraysThenOptions<T, SoftmaxOptions>(rest)
   return apply(softmaxOp, [data, length], length ? { ...attrs, useLength: true } : attrs)
 }
 

@@ -4,6 +4,7 @@ import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
+import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { adaptive, linear, resample } from './resampling.ts'
@@ -109,8 +110,10 @@ const resizeOp = defineOp({
  */
 export function bilinearResize2D<T extends Tensor>(
   data: T,
-  options?: Given<typeof resizeAttrs>,
-  like?: T,
+  ...rest:
+    | [options?: Given<typeof resizeAttrs> | undefined]
+    | [like: T | null | undefined, options?: Given<typeof resizeAttrs> | undefined]
 ): T {
-  return apply(resizeOp, [data, like], options)
+  const [arrays, options] = arraysThenOptions<T, Given<typeof resizeAttrs>>(rest)
+  return apply(resizeOp, [data, ...arrays], options)
 }

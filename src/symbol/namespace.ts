@@ -1,7 +1,8 @@
 /** The operators of `nd` as functions of symbols: names and keyword inputs besides their own arguments. */
 
 import { withFrame } from '../core/frame.ts'
-import { Tensor } from '../core/tensor.ts'
+import { isOptions } from '../core/given.ts'
+import type { Tensor } from '../core/tensor.ts'
 import * as ops from '../ops/index.ts'
 import { type NodeOptions, withNodeOptions } from './compose.ts'
 import { Symbolic } from './symbol.ts'
@@ -58,9 +59,6 @@ export type SymbolFunctions<N> = {
       ? SymbolFunctions<N[K]>
       : N[K]
 }
-
-const isOptions = (value: unknown): value is { readonly [name: string]: unknown } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Tensor)
 
 /** An operator's function for symbols. */
 function onSymbols(fn: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {

@@ -7,6 +7,7 @@ import type { Tensor } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { sigmoid } from '../../ops/activation.ts'
 import { convolution } from '../../ops/convolution.ts'
+import type { DeformableConvolutionOptions } from '../../ops/deformable.ts'
 import { deformableConvolution, modulatedDeformableConvolution } from '../../ops/deformable.ts'
 import { sliceAxis } from '../../ops/slicing.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
@@ -170,7 +171,7 @@ abstract class Deformable extends HybridBlock {
     x: Tensor,
     learned: Tensor,
     weight: Tensor,
-    attrs: Parameters<typeof deformableConvolution>[4],
+    attrs: DeformableConvolutionOptions,
   ): Tensor
 
   protected override describe(): string {
@@ -209,7 +210,7 @@ export class DeformableConvolution extends Deformable {
     x: Tensor,
     learned: Tensor,
     weight: Tensor,
-    attrs: Parameters<typeof deformableConvolution>[4],
+    attrs: DeformableConvolutionOptions,
   ): Tensor {
     return deformableConvolution(x, learned, weight, this.deformableConvBias?.data(), attrs)
   }
@@ -236,7 +237,7 @@ export class ModulatedDeformableConvolution extends Deformable {
     x: Tensor,
     learned: Tensor,
     weight: Tensor,
-    attrs: Parameters<typeof deformableConvolution>[4],
+    attrs: DeformableConvolutionOptions,
   ): Tensor {
     const at = this.offsets
     const offset = sliceAxis(learned, { axis: 1, begin: 0, end: at })

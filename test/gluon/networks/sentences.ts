@@ -142,8 +142,8 @@ export class Attention extends gluon.HybridBlock {
     const like = nd.sliceAxis(x, { axis: 2, begin: 0, end: 2 }).transpose([0, 2, 1])
     const weights = nd.softmax(
       scores.reshape([-1, 2, 0, 0], { reverse: true }),
-      { axis: -1, temperature: 0.5, useLength: true },
       nd.broadcastLike(lengths.reshape([-1, 1, 1]), like),
+      { axis: -1, temperature: 0.5, useLength: true },
     )
     const read = nd.batchDot(weights.reshape([-1, 0, 0], { reverse: true }), heads(this.value(x)))
     const merged = read
