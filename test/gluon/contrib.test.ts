@@ -90,6 +90,37 @@ describe('SyncBatchNorm', () => {
   })
 })
 
+describe('BatchNormReLU', () => {
+  it('is BatchNorm and relu, under its own name', async () => {
+    const layer = new gluon.nn.BatchNormReLU()
+    const plain = new gluon.nn.BatchNorm()
+    for (const net of [layer, plain]) net.initialize()
+    const x = drawn(4, 3, 5)
+    const got = autograd.record(() => layer(x))
+    near(await flat(got), await flat(autograd.record(() => plain(x)).relu()))
+    expect(layer.prefix).toMatch(/^batchnormrelu\d+_$/)
+  })
+})
+
+describe('symbols', () => {
+  it.each([
+    [new cnn.DeformableConvolution(4, 3), '_contrib_DeformableConvolution'],
+    [new cnn.ModulatedDeformableConvolution(4, 3), '_contrib_ModulatedDeformableConvolution'],
+    [new gluon.contrib.nn.SyncBatchNorm(), '_contrib_SyncBatchNorm'],
+    [new gluon.nn.BatchNormReLU(), '_contrib_BatchNormWithReLU'],
+  ] as const)('%s is written in MXNet operators', async (net, op) => {
+    const x = drawn(1, 2, 5, 5)
+    net.initialize()
+    const want = net(x)
+    const symbol = net(mx.sym.var('data'))
+    const nodes = JSON.parse(symbol.toJSON()).nodes as { op: string; name: string }[]
+    expect(nodes.at(-1)).toMatchObject({ op, name: `${net.prefix}fwd` })
+    const params = net.collectParams()
+    const loaded = new gluon.SymbolBlock(symbol, [mx.sym.var('data')], { params })
+    near(await flat(loaded(x) as mx.NDArray), await flat(want))
+  })
+})
+
 describe('VariationalDropoutCell', () => {
   it('keeps its masks for a sequence', async () => {
     // The cell hands on its input: outputs show the masks.

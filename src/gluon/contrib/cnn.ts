@@ -10,6 +10,7 @@ import { convolution } from '../../ops/convolution.ts'
 import type { DeformableConvolutionOptions } from '../../ops/deformable.ts'
 import { deformableConvolution, modulatedDeformableConvolution } from '../../ops/deformable.ts'
 import { sliceAxis } from '../../ops/slicing.ts'
+import { withNodeOptions } from '../../symbol/compose.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 import { Activation, type ActivationName } from '../nn/basic.ts'
 import { perAxis, type Sizes } from '../nn/conv.ts'
@@ -63,6 +64,9 @@ const known = [
   'offsetBiasInitializer',
   'inChannels',
 ]
+
+/** In symbols, the bent convolution has the name that the operator of a layer has. */
+const named = <R>(body: () => R): R => withNodeOptions({ name: 'fwd' }, body)
 
 /** What both versions are: a convolution that gives offsets, and one that reads where they point. */
 abstract class Deformable extends HybridBlock {
@@ -145,10 +149,6 @@ abstract class Deformable extends HybridBlock {
     this.deformableConvWeight.shape = [this.channels, ...inner]
   }
 
-  protected override get operatorName(): string {
-    return 'fwd'
-  }
-
   override forward(x: Tensor): Tensor {
     const [weight, bias] = [this.offsetWeight.data() as Tensor, this.offsetBias?.data()]
     const noBias = this.offsetBias === null
@@ -212,7 +212,8 @@ export class DeformableConvolution extends Deformable {
     weight: Tensor,
     attrs: DeformableConvolutionOptions,
   ): Tensor {
-    return deformableConvolution(x, learned, weight, this.deformableConvBias?.data(), attrs)
+    const bias = this.deformableConvBias?.data()
+    return named(() => deformableConvolution(x, learned, weight, bias, attrs))
   }
 }
 
@@ -243,6 +244,6 @@ export class ModulatedDeformableConvolution extends Deformable {
     const offset = sliceAxis(learned, { axis: 1, begin: 0, end: at })
     const mask = sigmoid(sliceAxis(learned, { axis: 1, begin: at, end: null })).mul(2)
     const bias = this.deformableConvBias?.data()
-    return modulatedDeformableConvolution(x, offset, mask, weight, bias, attrs)
+    return named(() => modulatedDeformableConvolution(x, offset, mask, weight, bias, attrs))
   }
 }

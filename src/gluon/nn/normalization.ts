@@ -4,8 +4,7 @@ import type { DType } from '../../base/dtype.ts'
 import { checkOptions } from '../../base/options.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
-import { relu } from '../../ops/activation.ts'
-import { batchNorm } from '../../ops/batchNorm.ts'
+import { batchNorm, batchNormWithReLU } from '../../ops/batchNorm.ts'
 import { groupNorm, instanceNorm, layerNorm } from '../../ops/normalization.ts'
 import { type BlockOptions, blockOptions, HybridBlock } from '../block.ts'
 import type { Parameter } from '../parameter.ts'
@@ -193,7 +192,9 @@ export class BatchNorm extends Norm {
  */
 export class BatchNormReLU extends BatchNorm {
   override forward(x: Tensor): Tensor {
-    return relu(super.forward(x))
+    const [gamma, beta] = [this.gamma.data() as Tensor, this.beta.data() as Tensor]
+    const [mean, variance] = [this.runningMean.data() as Tensor, this.runningVar.data() as Tensor]
+    return batchNormWithReLU(x, gamma, beta, mean, variance, this.settings) as Tensor
   }
 }
 
