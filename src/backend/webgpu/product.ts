@@ -203,14 +203,17 @@ function productOf(kernel: LoopKernel): Product | null {
   }
 }
 
-/** x·y, or x·y where a condition holds and 0 elsewhere. */
+/**
+ * x·y, or x·y where a condition on places holds and 0 elsewhere, as in convolutions with padding. Conditions on values are
+ * left to others: they may keep a NaN of one factor out of the sum, and here only the other one is left out.
+ */
 function factorsOf(sum: Expr): { left: Expr; right: Expr; inside: Expr | null } | null {
   if (sum.kind !== 'op') return null
   if (sum.op === 'mul') return { left: sum.args[0]!, right: sum.args[1]!, inside: null }
   if (sum.op !== 'where') return null
   const [inside, product, other] = sum.args
   if (product!.kind !== 'op' || product!.op !== 'mul') return null
-  if (other!.kind !== 'const' || other!.value !== 0) return null
+  if (other!.kind !== 'const' || other!.value !== 0 || inputsOf(inside!).size > 0) return null
   return { left: product!.args[0]!, right: product!.args[1]!, inside: inside! }
 }
 

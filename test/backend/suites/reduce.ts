@@ -329,6 +329,44 @@ export function reduceSuite(rig: Rig): void {
     }
   })
 
+  test('sums of products in batches, and what a condition leaves out', async () => {
+    const [b, m, n, k] = [2, 9, 12, 11]
+    const [left, right] = [load(0, 'float32'), load(1, 'float32')]
+    const kernelOf = (body: Expr): LoopKernel => ({
+      kind: 'loop',
+      dims: [m, b, n, k],
+      parallel: 3,
+      inputs: [
+        { dtype: 'float32', strides: [k, m * k, 0, 1], offset: 0 },
+        { dtype: 'float32', strides: [0, k * n, 1, n], offset: 0 },
+        { dtype: 'bool', strides: [0, 0, k, 1], offset: 0 },
+      ],
+      outputs: [{ dtype: 'float32', strides: [b * n, n, 1], offset: 0 }],
+      body: [body],
+      reduce: ['sum'],
+      epilogue: [acc(0, 'float32')],
+    })
+    const product = binary('mul', left, right)
+    const zero = constant(0, 'float32')
+    const below = compare('le', index(3), index(2))
+    const masked = select(load(2, 'bool'), product, zero)
+    for (const body of [product, select(below, product, zero), masked]) {
+      const mask = smallValues('bool', n * k)
+      const values = [...smallValues('float32', b * m * k).array].map(Number)
+      // No column takes in this term of any row.
+      if (body === masked) {
+        for (let column = 0; column < n; column++) mask.array[column * k + 3] = 0
+        for (let row = 0; row < b * m; row++) values[row * k + 3] = row % 2 ? Number.NaN : Infinity
+      }
+      await rig.compare(kernelOf(body), [
+        data('float32', values),
+        smallValues('float32', b * k * n, 2),
+        mask,
+        untouched('float32', m * b * n),
+      ])
+    }
+  })
+
   test('large reductions', async () => {
     for (const [shape, axes] of [
       [[300, 700], [1]],

@@ -17,7 +17,7 @@ describe.skipIf(missing !== null)(
     const lacks = ['float64', 'int64'] as const
     conformance('webgpu for a processor', make(true), { lacks })
     // What differs on a GPU: maps of four elements, products and convolutions by tiles. It does without extensions.
-    const parts = ['scalar', 'loop', 'contract', 'conv', 'property'] as const
+    const parts = ['scalar', 'loop', 'reduce', 'contract', 'conv', 'property'] as const
     conformance('webgpu', make(false), { lacks, parts })
   },
 )
