@@ -132,6 +132,26 @@ describe.skipIf(missing !== null)(
       other.destroy()
     })
 
+    it('emptyCache gives back what holds nothing', async () => {
+      const backend = createWebGpuBackend(openAdapter)
+      const write = async (value: number): Promise<number> => {
+        const at = backend.alloc(2 ** 23)
+        backend.write(at, new Uint8Array(Float32Array.of(value, 0, 0, 0).buffer))
+        const [read] = new Float32Array((await backend.read(at, 16)).buffer)
+        expect(read).toBe(value)
+        return at
+      }
+      const first = await write(1)
+      backend.emptyCache()
+      expect(backend.memory().reserved).toBeGreaterThanOrEqual(2 ** 23)
+      backend.free(first)
+      backend.emptyCache()
+      expect(backend.memory()).toEqual({ live: 0, reserved: 0 })
+      await write(2)
+      expect(backend.memory().reserved).toBeGreaterThanOrEqual(2 ** 23)
+      backend.destroy()
+    })
+
     it('arrays that do not fit are refused with what would', async () => {
       const small = createWebGpuBackend(openAdapter, 'gpu(0)', { limit: 2 ** 24 })
       await small.ready()

@@ -159,7 +159,8 @@ class WebGpu implements WebGpuBackend {
   }
 
   emptyCache(): void {
-    this.#give((gpu) => gpu.trim())
+    const empty = this.#space.trim()
+    this.#give((gpu) => gpu.trim(empty))
   }
 
   destroy(): void {

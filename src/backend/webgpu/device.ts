@@ -52,7 +52,7 @@ export class GpuDevice {
   readonly name: string
   readonly counters: Counters = { launches: 0, submits: 0, pipelines: 0, bindGroups: 0, buffers: 0 }
   readonly #space: AddressSpace
-  readonly #heaps: GPUBuffer[] = []
+  readonly #heaps: (GPUBuffer | undefined)[] = []
   readonly #heapLayouts = new Map<number, GPUBindGroupLayout>()
   readonly #layouts = new Map<number, GPUPipelineLayout>()
   readonly #launchLayout: GPUBindGroupLayout
@@ -347,9 +347,16 @@ export class GpuDevice {
     if (error !== null) throw error
   }
 
-  /** Gives back buffers that are kept for later. */
-  trim(): void {
+  /** Gives back buffers that are kept for later, and those of heaps that hold nothing. */
+  trim(empty: readonly number[]): void {
     for (const buffer of this.#spare) buffer.destroy()
     this.#spare = []
+    // What has been launched may still be at work in them.
+    this.send()
+    for (const heap of empty) {
+      this.#heaps[heap]?.destroy()
+      delete this.#heaps[heap]
+    }
+    this.#heapGroups.clear()
   }
 }

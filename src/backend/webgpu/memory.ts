@@ -18,7 +18,7 @@ const mostHeaps = 64
 export interface Region {
   /** Bytes that its buffer must hold. */
   end: number
-  readonly heap: Heap
+  heap: Heap
 }
 
 /** The heap of an address. */
@@ -99,25 +99,33 @@ export class AddressSpace {
     if (number >= mostHeaps || !(bytes <= reach - 2 * reserved)) return undefined
     const started = this.#limit !== commonLimit
     if (started && bytes > this.limit) return undefined
-    const start = number * span + reserved
-    const region: Region = {
-      end: 0,
-      heap: new Heap({
-        start,
-        limit: number * span + reach,
-        grow: (end) => {
-          const size = end - number * span
-          const others = this.reserved - region.end
-          const alone = region.end === 0 && this.#limit === commonLimit
-          if (size > this.#limit && !alone) return false
-          if (others + size > this.#total) return false
-          region.end = Math.max(region.end, size)
-          return true
-        },
-      }),
-    }
-    this.regions.push(region)
-    return region.heap
+    const heap = this.#heapOf(number)
+    this.regions.push({ end: 0, heap })
+    return heap
+  }
+
+  #heapOf(number: number): Heap {
+    return new Heap({
+      start: number * span + reserved,
+      limit: number * span + reach,
+      grow: (end) => {
+        const region = this.regions[number]!
+        const size = end - number * span
+        const others = this.reserved - region.end
+        const alone = region.end === 0 && this.#limit === commonLimit
+        if (size > this.#limit && !alone) return false
+        if (others + size > this.#total) return false
+        region.end = Math.max(region.end, size)
+        return true
+      },
+    })
+  }
+
+  /** Begins anew with the heaps that hold nothing, and gives their numbers. */
+  trim(): number[] {
+    const empty = [...this.regions.keys()].filter((n) => this.regions[n]!.heap.live === 0)
+    for (const n of empty) Object.assign(this.regions[n]!, { end: 0, heap: this.#heapOf(n) })
+    return empty
   }
 }
 
