@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cpu, kv, MXNetError, type NDArray, nd, optimizer } from 'mxnet-ts'
+import { cpu, kv, MXNetError, type NDArray, nd, optimizer, random } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
 
 const values = (x: NDArray): number[] => Array.from(x.asTypedArraySync() as ArrayLike<number>)
@@ -158,6 +158,105 @@ describe('KVStore', () => {
     rmSync(folder, { recursive: true })
   })
 
+  it('pushes and pulls in one call: updates by an optimizer, many keys at once', () => {
+    const both = [cpu(0), cpu(1)]
+    const store = kv.create('device')
+    const keys = ['a', 'b']
+    store.init(keys, [ones(), ones().mul(2)])
+    store.setOptimizer(new optimizer.SGD({ learningRate: 0.5, momentum: 0.5 }))
+    const grads = keys.map(() => both.map((_, id) => ones(id)))
+    const out = keys.map(() => both.map((ctx) => nd.zeros([2], { ctx })))
+    store.pushpull(keys, grads, { out })
+    store.pushpull(keys, grads, { out })
+    // The steps are 1 and 1.5: half of the sum of two ones, and half of the first step besides.
+    expect(out.map((list) => list.map(values))).toEqual([
+      [
+        [-1.5, -1.5],
+        [-1.5, -1.5],
+      ],
+      [
+        [-0.5, -0.5],
+        [-0.5, -0.5],
+      ],
+    ])
+    expect(grads.flat().map(values)).toEqual(grads.flat().map(() => [1, 1]))
+    // Without `out` the weights come into the arrays that were pushed.
+    store.pushpull('a', grads[0]!)
+    expect(grads[0]!.map(values)).toEqual([
+      [-3.25, -3.25],
+      [-3.25, -3.25],
+    ])
+    store.pushpull([], [])
+  })
+
+  it('updates as one push for each key does, whatever the optimizer', () => {
+    for (const name of ['sgd', 'adam', 'lamb', 'signum', 'ftrl', 'sgld', 'test'] as const) {
+      const [one, many] = [kv.create('device'), kv.create('device')]
+      const arrays = [0, 1].map((id) => nd.array([0.25, -1], { ctx: cpu(id) }))
+      const results = [one, many].map((store) => {
+        store.init(5, nd.array([1, 2]))
+        store.setOptimizer(optimizer.create(name))
+        random.seed(3)
+        const out = nd.zeros([2])
+        for (let step = 0; step < 3; step++) {
+          if (store === many) store.pushpull([5], [arrays], { out: [out] })
+          else {
+            store.push(5, arrays)
+            store.pull(5, { out })
+          }
+        }
+        return values(out)
+      })
+      expect(results[1], name).toEqual(results[0])
+    }
+  })
+
+  it('compresses on the way to an optimizer', () => {
+    const store = kv.create('device')
+    store.setGradientCompression({ type: '2bit', threshold: 1 })
+    store.init(0, nd.zeros([2]))
+    store.setOptimizer(new optimizer.SGD({ learningRate: 1 }))
+    const out = [nd.zeros([2]), nd.zeros([2], { ctx: cpu(1) })]
+    const step = (a: number[], b: number[]): number[] => {
+      store.pushpull(0, [nd.array(a), nd.array(b, { ctx: cpu(1) })], { out })
+      expect(values(out[1]!)).toEqual(values(out[0]!))
+      return values(out[0]!)
+    }
+    expect(step([0.75, 1.5], [0.75, 0])).toEqual([0, -1])
+    expect(step([0.5, 0], [0.5, 0])).toEqual([-2, -1])
+    expect(step([0, 0.5], [0, 0])).toEqual([-2, -2])
+  })
+
+  it('hands stored values out: each array is its own when somebody writes', () => {
+    const store = kv.create()
+    store.init('w', nd.array([1, 2]))
+    const [near, far, half] = [
+      nd.zeros([2]),
+      nd.zeros([2], { ctx: cpu(1) }),
+      nd.zeros([2], { dtype: 'float16' }),
+    ]
+    store.pull('w', { out: [near, far, half] })
+    near.addAssign(1)
+    far.set(7, 0)
+    expect([near, far, half].map(values)).toEqual([
+      [2, 3],
+      [7, 2],
+      [1, 2],
+    ])
+    expect(half.dtype).toBe('float16')
+    const again = nd.zeros([2])
+    store.pull('w', { out: again })
+    expect(values(again)).toEqual([1, 2])
+    // What was stored is not the array it was stored from.
+    const first = nd.array([5])
+    store.init('v', first)
+    first.assign(6)
+    store.pull('v', { out: again.at('0:1') })
+    const out = nd.zeros([1])
+    store.pull('v', { out })
+    expect(values(out)).toEqual([5])
+  })
+
   it('says what is wrong', () => {
     const store = kv.create()
     store.init(1, ones())
@@ -170,6 +269,10 @@ describe('KVStore', () => {
       () => kv.create('dist_sync'),
       () => kv.create('locl'),
       () => store.push([1, 1], [ones()]),
+      () => store.pushpull(2, ones()),
+      () => store.pushpull([1, 1], [ones()]),
+      () => store.rowSparsePull(2, { out: ones(), rowIds: ones() }),
+      () => store.rowSparsePull(1, {} as never),
     ])
       expect(f).toThrow(MXNetError)
   })
