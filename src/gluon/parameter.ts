@@ -11,6 +11,7 @@ import type { Tensor } from '../core/tensor.ts'
 import { Uniform } from '../initializer/distributions.ts'
 import { create, type Initializer, type InitLike } from '../initializer/initializer.ts'
 import { zeros } from '../ndarray/creation.ts'
+import { sharesBlock } from '../ndarray/exchange.ts'
 import type { GradReq, NDArray } from '../ndarray/ndarray.ts'
 import type { Symbolic } from '../symbol/symbol.ts'
 import { variable } from '../symbol/variable.ts'
@@ -459,7 +460,7 @@ export class Parameter {
   /** The mean of the copies on all contexts, on the first of them; what is written to files. */
   reduce(): NDArray {
     const [first, ...others] = this.listData().map((array) => array.detach())
-    if (others.length === 0) return first!
+    if (others.every((array) => sharesBlock(first!, array))) return first!
     return aside(() => {
       const sum = others.reduce((s, x) => s.add(x.asInContext(s.context)), first!)
       return sum.div(others.length + 1)

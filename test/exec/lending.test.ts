@@ -132,6 +132,7 @@ describe('weights of several contexts', () => {
     step()
     expect(addresses()).toEqual(before)
     expect(firsts()).toEqual([-3, -3, -3])
+    expect(net.weight.reduce().storage.address).toBe(net.weight.data(ctx[0]).storage.address)
   })
 
   it('are not written over while somebody else holds them', () => {
