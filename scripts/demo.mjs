@@ -62,6 +62,12 @@ if (isMain(import.meta.url)) {
   for (const { name, zipped } of await buildDemo()) {
     report('ok', 'page', `${name}: ${(zipped / 1000).toFixed(0)} kB gzipped`)
   }
-  const { url } = await serveDemo({ port })
-  console.log(`\nopen ${url} (Ctrl-C ends)`)
+  try {
+    const { url } = await serveDemo({ port })
+    console.log(`\nopen ${url} (Ctrl-C ends)`)
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EADDRINUSE') throw error
+    console.error(`demo: port ${port} is in use: npm run demo -- ${port + 1}`)
+    process.exitCode = 2
+  }
 }
