@@ -25,7 +25,9 @@ function alike(a: LoopStep, b: LoopStep): boolean {
 }
 
 const outputsOf = (step: Step): readonly number[] => {
-  const count = step.kernel.kind === 'loop' ? step.kernel.outputs.length : 1
+  const { kernel } = step
+  const several = kernel.kind === 'loop' || kernel.kind === 'sequence'
+  const count = several ? kernel.outputs.length : 1
   return step.buffers.slice(step.buffers.length - count)
 }
 

@@ -5,6 +5,7 @@ import { rowMajor, sizeOf } from '../base/shape.ts'
 import { acc, type Expr, load, renameInputs, someNode } from '../prim/expr.ts'
 import type { LoopKernel, Operand } from '../prim/kernel.ts'
 import type { Buffer, Fused, Step } from './fuse.ts'
+import { mergeLoops } from './merge.ts'
 
 /** What a piece may read: it stays in the first cache while one block of columns after the other goes over it. */
 const nearBytes = 32 * 1024
@@ -163,5 +164,6 @@ export function splitReductions(fused: Fused): Fused {
     const cut = isLoop(step) ? cutOf(step.kernel) : null
     return isLoop(step) && cut !== null ? partialSteps(step, cut, buffers) : [step]
   })
-  return { ...fused, buffers, steps }
+  // Pieces of one reduction do not wait for what another one ends in.
+  return { ...fused, buffers, steps: steps.length > fused.steps.length ? mergeLoops(steps) : steps }
 }

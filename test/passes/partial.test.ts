@@ -40,6 +40,15 @@ describe('long reductions', () => {
     expect(loopsOf((x) => sum(multiply(x, x)), [2 ** 20])).toEqual(['64|16384', '|64'])
   })
 
+  it('of which one waits for the other read an array once', () => {
+    const varied: Body = (x) => {
+      const average = mean(x, { axis: 0 })
+      return mean(multiply(x, x), { axis: 0 }).sub(multiply(average, average))
+    }
+    expect(loopsOf(varied, [4096, 64])[0]).toBe('32x64|128')
+    expect(loopsOf(varied, [4096, 64]).filter((l) => l === '32x64|128')).toHaveLength(1)
+  })
+
   it('that are short, fast as they are, or of a length without divisors stay whole', () => {
     expect(loopsOf(overRows, [256, 64])).toEqual(['64|256'])
     expect(loopsOf(overRows, [1009, 64])).toEqual(['64|1009'])

@@ -1,5 +1,6 @@
 /** Convolutions by oneDNN: what is claimed, how it is described, and epilogues while a piece of the result is near. */
 
+import { sizeOf } from '../../base/shape.ts'
 import { type Expr, operands, rewrite, someNode } from '../../prim/expr.ts'
 import { epilogueInPlace, type Operand } from '../../prim/kernel.ts'
 import { type ConvKernel, type ConvSide, convGiven, convShape } from '../../prim/window.ts'
@@ -12,6 +13,9 @@ const leastWork = 4096
 const nearBytes = 2 ** 19
 /** Tiles of Winograd's algorithm in a piece: fewer, and transforming the weights weighs too much. */
 const fewTiles = 192
+
+/** Bytes of a batch entry that are copied into another layout for Winograd's algorithm, at most. */
+const mostCopied = 2 ** 27
 
 /** What the claims need of the WebAssembly backend. */
 export interface EpilogueCompiler {
@@ -79,11 +83,7 @@ function afterBias(epilogue: Expr, bias: number): Expr | null {
 
 /** The largest divisor of `batch` whose pieces of the result stay near. */
 function nearPiece({ sizes, result }: ConvKernel): number {
-  const bytes =
-    4 *
-    convShape(sizes, result)
-      .slice(1)
-      .reduce((a, b) => a * b, 1)
+  const bytes = 4 * sizeOf(convShape(sizes, result).slice(1))
   let piece = Math.max(1, Math.min(sizes.batch, Math.floor(nearBytes / bytes)))
   while (sizes.batch % piece !== 0) piece--
   return piece
@@ -101,6 +101,8 @@ function suitsWinograd({ result, sizes }: ConvKernel): boolean {
   const { batch, groups, inner, outer, window, stride, dilate } = sizes
   if (groups > 1 || window.length !== 2 || window.some((n) => n !== 3)) return false
   if ([...stride, ...dilate].some((n) => n !== 1)) return false
+  const copies = (['x', 'y'] as const).map((side) => sizeOf(convShape(sizes, side)) / batch)
+  if (4 * (copies[0]! + copies[1]!) > mostCopied) return false
   return Math.min(inner, outer) >= 32 && batch * tilesOf(sizes) >= (result === 'w' ? 32 : 64)
 }
 
