@@ -7,12 +7,15 @@ import * as ops from '../ops/index.ts'
 import * as la from '../ops/linalg.ts'
 import { asFloat } from './dtypes.ts'
 import { matmul } from './products.ts'
-import { ravel, reshape, swapaxes } from './shape.ts'
+import { moveaxis, ravel, reshape, swapaxes } from './shape.ts'
+import { svd } from './svd.ts'
+
+export { pinv, svd } from './svd.ts'
 
 /** Options of `norm`. */
 export interface NormOptions {
-  /** 2 (Euclid's, the default), 1, a power, ±Infinity, or 'fro' for matrices. */
-  readonly ord?: number | 'fro' | null
+  /** 2 (Euclid's, the default), 1, a power, ±Infinity; of matrices Frobenius' by default, or 'nuc'. */
+  readonly ord?: number | 'fro' | 'nuc' | null
   readonly axis?: number | readonly [number, number] | null
   readonly keepdims?: boolean
 }
@@ -20,8 +23,8 @@ export interface NormOptions {
 /**
  * The norm of vectors along an axis or of matrices along two; of all elements without an axis.
  *
- * Vectors: `(Σ |x|ᵖ)^(1/p)`, for ±∞ the largest or smallest magnitude. Matrices: Frobenius', 1 and ±∞ by sums of columns
- * and rows.
+ * Vectors: `(Σ |x|ᵖ)^(1/p)`, for ±∞ the largest or smallest magnitude. Matrices: Frobenius', ±1 and ±∞ by sums of columns
+ * and rows, ±2 the largest and smallest singular value, 'nuc' the sum of them.
  * @throws MXNetError for an order that is not there.
  * @example
  * await np.linalg.norm(np.array([3, 4])).asScalar() // => 5
@@ -35,7 +38,7 @@ export function norm<T extends Tensor>(x: T, options: NormOptions = {}): T {
   const matrix = pair || (axis === null && v.ndim === 2)
   const magnitude = ops.abs(v)
   if (!matrix) {
-    if (ord === 'fro') fail('norm', "'fro' is a norm of matrices: give two axes")
+    if (typeof ord === 'string') fail('norm', `'${ord}' is a norm of matrices: give two axes`)
     const o = { axis, keepdims }
     if (ord === Number.POSITIVE_INFINITY) return ops.max(magnitude, o)
     if (ord === Number.NEGATIVE_INFINITY) return ops.min(magnitude, o)
@@ -45,11 +48,16 @@ export function norm<T extends Tensor>(x: T, options: NormOptions = {}): T {
   }
   const [i, j] = (pair ? axis : [0, 1]).map((a) => checkAxis('norm', a, v.ndim)) as [number, number]
   if (ord === 'fro') return ops.sqrt(ops.sum(ops.square(v), { axis: [i, j], keepdims }))
+  if (ord === 'nuc' || Math.abs(ord) === 2) {
+    const s = svd(moveaxis(v, [i, j], [-2, -1]))[1]
+    const value = (ord === 'nuc' ? ops.sum : ord > 0 ? ops.max : ops.min)(s, { axis: -1 })
+    return keepdims ? ops.expandDims(ops.expandDims(value, Math.min(i, j)), Math.max(i, j)) : value
+  }
   const [first, second] = Math.abs(ord) === 1 ? [i, j] : [j, i]
   const sums = ops.sum(magnitude, { axis: first, keepdims: true })
   const pick = ord > 0 ? ops.max : ops.min
   if (Math.abs(ord) !== 1 && Math.abs(ord) !== Number.POSITIVE_INFINITY)
-    fail('norm', `ord ${ord} of matrices is not here: use 'fro', ±1 or ±Infinity`)
+    fail('norm', `ord ${ord} of matrices is not here: use 'fro', 'nuc', ±1, ±2 or ±Infinity`)
   const best = pick(sums, { axis: second, keepdims: true })
   return keepdims ? best : ops.squeeze(best, [i, j])
 }

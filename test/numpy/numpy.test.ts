@@ -105,6 +105,78 @@ describe('mx.np', () => {
     )
   })
 
+  it.each([
+    ['wide', [3, 5]],
+    ['tall', [5, 3]],
+    ['square', [4, 4]],
+    ['many', [2, 3, 4]],
+    ['one row', [1, 3]],
+  ] as const)('takes %s matrices apart into singular values', async (_name, shape) => {
+    random.seed(3)
+    const a = np.random.normal(0, 1, shape)
+    const [u, s, v] = np.linalg.svd(a)
+    const close = async (x: NDArray, y: NDArray) =>
+      expect(await np.max(np.abs(np.subtract(x, y))).asScalar()).toBeLessThan(2e-5)
+    await close(np.matmul(np.multiply(u, np.expandDims(s, -2)), v), a)
+    const k = s.shape.at(-1)!
+    const unit = np.broadcastTo(np.eye(k), [...shape.slice(0, -2), k, k])
+    await close(np.matmul(np.swapaxes(u, -1, -2), u), unit)
+    await close(np.matmul(v, np.swapaxes(v, -1, -2)), unit)
+    await close(np.sort(s), np.flip(s, -1))
+    const p = np.linalg.pinv(a)
+    await close(np.matmul(np.matmul(a, p), a), a)
+    await close(np.matmul(np.matmul(p, a), p), p)
+    const values = await np.sum(s).asScalar()
+    const nuclear = np.linalg.norm(a, { ord: 'nuc', axis: [-2, -1] })
+    expect(await np.sum(nuclear).asScalar()).toBeCloseTo(values, 4)
+    const weights = [u, s, v].map((t) => np.random.normal(0, 1, t.shape))
+    await testUtils.checkNumericGradient(
+      (x) => {
+        const [l, d, r] = np.linalg.svd(x) as unknown as [NDArray, NDArray, NDArray]
+        // The sign of each pair is free: pairs are seen as products.
+        const pairs = np.multiply(np.expandDims(l, -2), np.expandDims(np.swapaxes(r, -1, -2), -3))
+        const ways = np.multiply(
+          np.expandDims(weights[0]!, -2),
+          np.expandDims(np.swapaxes(weights[2]!, -1, -2), -3),
+        )
+        return np.sum(np.multiply(pairs, ways)).add(np.sum(np.multiply(d, weights[1]!)))
+      },
+      [a],
+    )
+    await testUtils.checkNumericGradient((x) => np.linalg.pinv(x), [a])
+  })
+
+  it('takes matrices of lower rank apart', async () => {
+    const a = np.array([
+      [1, 2, 3],
+      [2, 4, 6],
+      [0, 0, 0],
+    ])
+    for (const x of [a, np.zeros([2, 3]), np.ones([3, 2]), np.multiply(a, 1e-6)]) {
+      const [u, s, v] = np.linalg.svd(x)
+      const scale = (await np.max(np.abs(x)).asScalar()) as number
+      const back = np.matmul(np.multiply(u, np.expandDims(s, -2)), v)
+      expect(await np.max(np.abs(np.subtract(back, x))).asScalar()).toBeLessThanOrEqual(
+        scale * 1e-5,
+      )
+      const unit = np.eye(s.size)
+      for (const t of [np.matmul(np.transpose(u), u), np.matmul(v, np.transpose(v))])
+        expect(await np.max(np.abs(np.subtract(t, unit))).asScalar()).toBeLessThan(1e-5)
+    }
+    const half = np.linalg.pinv(a, 1e-5)
+    const wanted = np.divide(
+      np.array([
+        [1, 2, 0],
+        [2, 4, 0],
+        [3, 6, 0],
+      ]),
+      70,
+    )
+    expect(await np.max(np.abs(np.subtract(half, wanted))).asScalar()).toBeLessThan(1e-6)
+    expect(await np.linalg.norm(a, { ord: 2 }).asScalar()).toBeCloseTo(Math.sqrt(70), 4)
+    expect((await np.linalg.norm(a, { ord: -2, keepdims: true })).shape).toEqual([1, 1])
+  })
+
   it('keeps numbers and truths apart from arrays', async () => {
     const x = np.array([1, 2, 3])
     expect(np.greater(x, 2).dtype).toBe('bool')
@@ -165,7 +237,8 @@ describe('mx.np', () => {
       () => np.tensordot(x, x, 1),
       () => np.concatenate([]),
       () => np.quantile(x, 2),
-      () => np.linalg.norm(x, { ord: 'nuc' as 'fro' }),
+      () => np.linalg.norm(x, { ord: 3 }),
+      () => np.linalg.norm(x, { ord: 'nuc', axis: 0 }),
       () => np.moveaxis(x, 0, [0, 1]),
     ])
       expect(f).toThrow(MXNetError)
