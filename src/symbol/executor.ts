@@ -1,7 +1,7 @@
 /** Executor: a symbol bound to arrays, run forward and backward as compiled graphs. */
 
 import { backward, markVariables, pause, record } from '../autograd/index.ts'
-import { type Context, cpu } from '../base/context.ts'
+import { Context, cpu } from '../base/context.ts'
 import type { DType } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { checkOptions } from '../base/options.ts'
@@ -35,6 +35,18 @@ export interface SimpleBindOptions {
   readonly gradReq?: GradReqs
   /** Dtypes of arguments; float32 otherwise. */
   readonly typeDict?: { readonly [argument: string]: DType } | null
+}
+
+/** The arguments of `bind` by name. */
+export interface NamedBind extends BindOptions {
+  readonly ctx: Context
+  readonly args: Arrays
+}
+
+/** The arguments of `simpleBind` by name; all other names are inputs, with their shapes. */
+export type NamedSimpleBind = SimpleBindOptions & {
+  readonly ctx: Context
+  readonly [input: string]: unknown
 }
 
 /** Told the name and value of every output of every node. */
@@ -339,6 +351,7 @@ declare module './symbol.ts' {
      * @see MXNet `Symbol.bind`
      */
     bind(context: Context, args: Arrays, options?: BindOptions): Executor
+    bind(named: NamedBind): Executor
     /**
      * Binds new arrays of zeros, whose shapes follow from the given ones.
      * @throws MXNetError when not all shapes follow.
@@ -349,6 +362,7 @@ declare module './symbol.ts' {
      * @see MXNet `Symbol.simple_bind`
      */
     simpleBind(context: Context, shapes: ShapesByName, options?: SimpleBindOptions): Executor
+    simpleBind(named: NamedSimpleBind): Executor
     /**
      * The outputs for these arrays, in predict mode.
      * @throws MXNetError when an argument is missing.
@@ -363,7 +377,21 @@ declare module './symbol.ts' {
   }
 }
 
-Symbolic.prototype.bind = function (context, args, options = {}) {
+function contextOf(where: string, ctx: unknown): Context {
+  return ctx instanceof Context
+    ? ctx
+    : fail(where, `ctx is ${String(ctx)}: a context such as cpu() is needed`)
+}
+
+Symbolic.prototype.bind = function (
+  context: Context | NamedBind,
+  args: Arrays = [],
+  options: BindOptions = {},
+): Executor {
+  if (!(context instanceof Context)) {
+    const { ctx, args: named, ...rest } = context
+    return this.bind(contextOf('bind', ctx), named, rest)
+  }
   checkOptions('bind', options, ['argsGrad', 'gradReq', 'auxStates'])
   const names = this.listArguments()
   const given = byName('bind', names, args, false) as NDArray[]
@@ -375,7 +403,16 @@ Symbolic.prototype.bind = function (context, args, options = {}) {
   return new Executor(this, context, given, gradients, reqs, states as NDArray[])
 }
 
-Symbolic.prototype.simpleBind = function (context, shapes, options = {}) {
+Symbolic.prototype.simpleBind = function (
+  context: Context | NamedSimpleBind,
+  shapes: ShapesByName = {},
+  options: SimpleBindOptions = {},
+): Executor {
+  if (!(context instanceof Context)) {
+    const { ctx, gradReq, typeDict, ...inputs } = context
+    const given = { ...(gradReq ? { gradReq } : {}), ...(typeDict ? { typeDict } : {}) }
+    return this.simpleBind(contextOf('simpleBind', ctx), inputs as ShapesByName, given)
+  }
   checkOptions('simpleBind', options, ['gradReq', 'typeDict'])
   const [args, , aux] = this.inferShape(shapes)
   if (args === null || aux === null)

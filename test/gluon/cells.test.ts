@@ -17,6 +17,19 @@ const near = (got: readonly number[], want: readonly number[]): void => {
 const sequences = () => nd.random.uniform(-1, 1, { shape: [2, 4, 3] })
 
 describe('cells', () => {
+  it('begin with states of a batch, by position or by name', () => {
+    for (const net of [
+      new rnn.LSTMCell(5),
+      new rnn.LSTM(5),
+      new rnn.ZoneoutCell(new rnn.GRUCell(5)),
+    ]) {
+      const shapes = (states: mx.NDArray[]) => states.map((s) => s.shape)
+      expect(shapes(net.beginState({ batchSize: 3 }))).toEqual(shapes(net.beginState(3)))
+      const [ones] = net.beginState({ batchSize: 3, func: nd.ones, dtype: 'float64' })
+      expect([ones!.dtype, nd.min(ones!).asScalarSync()]).toEqual(['float64', 1])
+    }
+  })
+
   it.each([
     ['RNNCell', () => new rnn.RNNCell(5)],
     ['LSTMCell', () => new rnn.LSTMCell(5)],

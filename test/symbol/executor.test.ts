@@ -115,6 +115,11 @@ describe('simpleBind', () => {
     ])
     expect(exec.gradArrays.map((x) => x?.shape)).toEqual([[4, 3], [2, 3], [2]])
     expect(() => net().simpleBind(cpu, {})).toThrow('not all shapes follow')
+    const named = net().simpleBind({ ctx: cpu, data: [4, 3], typeDict: { data: 'float64' } })
+    expect(named.argArrays.map((x) => x.aval)).toEqual(exec.argArrays.map((x) => x.aval))
+    const { argDict } = named
+    expect(net().bind({ ctx: cpu, args: argDict, gradReq: 'null' }).gradArrays[0]).toBeNull()
+    expect(() => net().simpleBind({ data: [4, 3] } as never)).toThrow('ctx is undefined')
   })
 
   it('takes parameters', async () => {

@@ -3,6 +3,7 @@
 import { invoke } from '../../base/callable.ts'
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
+import { byName } from '../../core/given.ts'
 import { type Tensor, Unbound } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { zeros } from '../../ndarray/creation.ts'
@@ -65,9 +66,10 @@ export abstract class RecurrentCell extends HybridBlock {
   abstract stateInfo(batchSize?: number): readonly { readonly shape: readonly number[] }[]
 
   /** States to begin with, zeros unless `func` makes others. */
-  beginState(batchSize = 0, options: BeginStateOptions = {}): NDArray[] {
-    const { func = zeros, ...rest } = options
-    return this.stateInfo(batchSize).map(({ shape }) => func(shape, rest))
+  beginState(batchSize: number | BeginStateOptions = 0, options?: BeginStateOptions): NDArray[] {
+    const given: BeginStateOptions = { ...byName(['batchSize'], [batchSize]), ...options }
+    const { batchSize: count, func = zeros, ...rest } = given
+    return this.stateInfo(count).map(({ shape }) => func(shape, rest))
   }
 
   /** States for the first step of a sequence: zeros, of which a symbol leaves the batch to what reads them. */

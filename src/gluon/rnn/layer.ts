@@ -5,6 +5,7 @@ import { checkDType, type DType } from '../../base/dtype.ts'
 import { fail } from '../../base/error.ts'
 import { checkOptions } from '../../base/options.ts'
 import { withFrame } from '../../core/frame.ts'
+import { byName } from '../../core/given.ts'
 import { type Tensor, Unbound } from '../../core/tensor.ts'
 import type { InitLike } from '../../initializer/initializer.ts'
 import { zeros } from '../../ndarray/creation.ts'
@@ -67,8 +68,9 @@ const recurrentOptions = [
   'dtype',
 ]
 
-/** Options of `beginState`: those of the function that makes arrays. */
+/** Options of `beginState`: the batch, where it is not given by position, and those of the function that makes arrays. */
 export interface BeginStateOptions {
+  readonly batchSize?: number
   /** Makes a state of a shape; zeros by default. */
   readonly func?: (shape: readonly number[], options: object) => NDArray
   readonly [option: string]: unknown
@@ -174,11 +176,10 @@ export abstract class RecurrentLayer extends HybridBlock {
   }
 
   /** States to begin with, zeros unless `func` makes others; one array, or two for LSTM. */
-  beginState(batchSize = 0, options: BeginStateOptions = {}): NDArray[] {
-    const { func = zeros, ...rest } = options
-    return this.stateInfo(batchSize).map(({ shape }) =>
-      func(shape, { dtype: this.#dtype, ...rest }),
-    )
+  beginState(batchSize: number | BeginStateOptions = 0, options?: BeginStateOptions): NDArray[] {
+    const given: BeginStateOptions = { ...byName(['batchSize'], [batchSize]), ...options }
+    const { batchSize: count, func = zeros, ...rest } = given
+    return this.stateInfo(count).map(({ shape }) => func(shape, { dtype: this.#dtype, ...rest }))
   }
 
   override cast(dtype: DType): void {

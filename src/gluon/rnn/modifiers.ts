@@ -76,7 +76,10 @@ export abstract class ModifierCell extends RecurrentCell {
     return this.baseCell.stateInfo(batchSize)
   }
 
-  override beginState(batchSize = 0, options: BeginStateOptions = {}): NDArray[] {
+  override beginState(
+    batchSize: number | BeginStateOptions = 0,
+    options?: BeginStateOptions,
+  ): NDArray[] {
     return this.baseCell.beginState(batchSize, options)
   }
 }
