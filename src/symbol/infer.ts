@@ -27,7 +27,7 @@ const sweepLimit = 50
 
 /** Operators whose inputs and results all have one shape. */
 const alike =
-  /^(elemwise_\w+|_grad_add|add_n|Activation|relu|sigmoid|tanh|softsign|softrelu|_copy|BlockGrad|Dropout|Cast|amp_cast|LeakyReLU|_\w+_scalar|clip|exp|log|sqrt|square|negative|abs|softmax|log_softmax|LayerNorm)$/
+  /^(elemwise_\w+|_(mod|power|maximum|minimum|hypot|equal|not_equal|greater|greater_equal|lesser|lesser_equal)|_logical_(and|or|xor)|add_n|Activation|relu|sigmoid|tanh|softsign|softrelu|_copy|BlockGrad|Dropout|Cast|amp_cast|LeakyReLU|_\w+_scalar|clip|exp|log|sqrt|square|negative|abs|softmax|log_softmax|LayerNorm)$/
 
 /** Operators that fill an array of a shape attribute, in which files write 0 for a size to be told. */
 const creates = /^_(zeros|ones|full|random_\w+)$/

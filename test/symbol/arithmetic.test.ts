@@ -66,6 +66,16 @@ describe('between symbols', () => {
     expect(nodesOf(x.mul(x.relu())).at(-1)!.op).toBe('elemwise_mul')
   })
 
+  it('tells the shape of one from the other’s', () => {
+    for (const method of ['add', 'mod', 'maximum', 'greaterEqual', 'logicalXor'] as const) {
+      const made = sym.var('a')[method](sym.var('b'))
+      expect(made.inferShape({ b: [2, 3] })[0]).toEqual([
+        [2, 3],
+        [2, 3],
+      ])
+    }
+  })
+
   it('says what to use where shapes that were not known differ', () => {
     const made = sym.var('x').add(sym.var('row'))
     expect(() => made.inferShape({ x: [2, 3], row: [1, 3] })).toThrow(
