@@ -7,7 +7,7 @@ import { denseBytes, type Index } from '../format/entry.ts'
 import { load, readContents, readFrom } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
 import { sym } from '../symbol/index.ts'
-import { nodesOf } from '../symbol/node.ts'
+import { nodesOf, type Entry as SymbolEntry } from '../symbol/node.ts'
 import type { Symbolic } from '../symbol/symbol.ts'
 import { dim, formatBytes, formatCount, printJson, table } from './terminal.ts'
 
@@ -136,9 +136,13 @@ function printIndex(
 
 function inspectSymbol(file: string, symbol: Symbolic, json: boolean): void {
   const counts = new Map<string, number>()
-  for (const { op } of nodesOf(symbol.entries)) {
-    if (op !== null) counts.set(op.name, (counts.get(op.name) ?? 0) + 1)
+  const count = (heads: readonly SymbolEntry[]): void => {
+    for (const { op, subgraphs } of nodesOf(heads)) {
+      if (op !== null) counts.set(op.name, (counts.get(op.name) ?? 0) + 1)
+      subgraphs.forEach(count)
+    }
   }
+  count(symbol.entries)
   const parts = {
     arguments: symbol.listArguments(),
     auxiliaryStates: symbol.listAuxiliaryStates(),
@@ -148,7 +152,7 @@ function inspectSymbol(file: string, symbol: Symbolic, json: boolean): void {
     return printJson({ file, format: 'symbol', ...parts, operators: Object.fromEntries(counts) })
   }
   const total = [...counts.values()].reduce((sum, n) => sum + n, 0)
-  console.log(`${file}: symbol, ${formatCount(total)} operators`)
+  console.log(`${file}: symbol, ${total === 1 ? '1 operator' : `${formatCount(total)} operators`}`)
   const rows = [...counts].sort((a, b) => b[1] - a[1]).map(([op, n]) => [op, formatCount(n)])
   console.log(`\n${table(['operator', 'count'], rows, [1])}\n`)
   for (const [title, names] of Object.entries(parts)) {

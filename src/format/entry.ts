@@ -4,6 +4,7 @@ import { type DType, dtypeInfo, itemSize } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape, type Shape, sizeOf } from '../base/shape.ts'
 import { crc32 } from './crc32.ts'
+import { inflate } from './inflate.ts'
 import type { Parse, Range } from './parse.ts'
 import type { Member } from './zip.ts'
 
@@ -88,7 +89,7 @@ export function* readElements(
 ): Parse<void> {
   const { data, member, sparse } = entry
   if (sparse !== undefined) return write(yield* densify(where, entry, sparse))
-  if (member?.deflated) return yield* unpackElements(entry, member, write)
+  if (member?.deflated) return yield* unpackElements(where, entry, member, write)
   let sum = 0
   // The archive's checksum covers the array's header as well.
   if (member !== undefined) sum = crc32(yield { at: member.at, length: data.at - member.at })
@@ -113,14 +114,11 @@ export function* prove(where: string, { member }: Entry): Parse<void> {
   if (!member?.deflated) return
   let size = 0
   let sum = 0
-  yield {
-    member,
-    sink: (piece) => {
-      size += piece.length
-      sum = crc32(piece, sum)
-      return size <= member.size
-    },
-  }
+  yield* inflate(where, member, (piece) => {
+    size += piece.length
+    sum = crc32(piece, sum)
+    return size <= member.size
+  })
   if (size !== member.size) {
     fail(
       where,
@@ -131,6 +129,7 @@ export function* prove(where: string, { member }: Entry): Parse<void> {
 }
 
 function* unpackElements(
+  where: string,
   entry: Entry,
   member: Member,
   write: (piece: Uint8Array) => void,
@@ -140,25 +139,22 @@ function* unpackElements(
   let done = 0
   let held = new Uint8Array(Math.min(pieceBytes, length))
   let filled = 0
-  yield {
-    member,
-    sink: (piece) => {
-      let from = Math.max(0, at - seen)
-      seen += piece.length
-      while (from < piece.length && held.length > 0) {
-        const n = Math.min(piece.length - from, held.length - filled)
-        held.set(piece.subarray(from, from + n), filled)
-        filled += n
-        from += n
-        if (filled < held.length) continue
-        done += filled
-        write(canonical(held, entry))
-        held = new Uint8Array(Math.min(pieceBytes, length - done))
-        filled = 0
-      }
-      return held.length > 0
-    },
-  }
+  yield* inflate(where, member, (piece) => {
+    let from = Math.max(0, at - seen)
+    seen += piece.length
+    while (from < piece.length && held.length > 0) {
+      const n = Math.min(piece.length - from, held.length - filled)
+      held.set(piece.subarray(from, from + n), filled)
+      filled += n
+      from += n
+      if (filled < held.length) continue
+      done += filled
+      write(canonical(held, entry))
+      held = new Uint8Array(Math.min(pieceBytes, length - done))
+      filled = 0
+    }
+    return held.length > 0
+  })
 }
 
 /** A piece of elements with the least significant byte first, and booleans 0 or 1; a copy where that differs. */

@@ -4,6 +4,7 @@ import { type DType, itemSize } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape, type Shape, sizeOf } from '../base/shape.ts'
 import { checkRank, checkStoredShape, type Entry, type Index } from './entry.ts'
+import { inflate } from './inflate.ts'
 import type { Parse } from './parse.ts'
 import type { Stored } from './write.ts'
 import { type Member, readDirectory, writeZip } from './zip.ts'
@@ -84,10 +85,10 @@ export function* readNpz(where: string, size: number): Parse<Index> {
   for (const member of yield* readDirectory(where, size)) {
     const { name } = member
     if (!name.endsWith('.npy')) fail(where, `holds '${name}', which is no array (.npy)`)
-    const preamble = yield* readMember(member, preambleBytes)
+    const preamble = yield* readMember(where, member, preambleBytes)
     const end = headerEnd(where, name, preamble)
     if (end > member.size) fail(where, `${name} ends in its header of ${end} bytes: it is cut off`)
-    const header = yield* readMember(member, end)
+    const header = yield* readMember(where, member, end)
     const start = member.deflated ? 0 : member.at
     const entry = entryOf(where, name.slice(0, -4), header, start, start + member.size)
     entries.push({ ...entry, member })
@@ -96,20 +97,17 @@ export function* readNpz(where: string, size: number): Parse<Index> {
 }
 
 /** The first bytes of a member's contents. */
-function* readMember(member: Member, wanted: number): Parse<Uint8Array> {
+function* readMember(where: string, member: Member, wanted: number): Parse<Uint8Array> {
   const length = Math.min(wanted, member.size)
   if (!member.deflated) return yield { at: member.at, length }
   const out = new Uint8Array(length)
   let filled = 0
-  yield {
-    member,
-    sink: (piece) => {
-      const part = piece.subarray(0, length - filled)
-      out.set(part, filled)
-      filled += part.length
-      return filled < length
-    },
-  }
+  yield* inflate(where, member, (piece) => {
+    const part = piece.subarray(0, length - filled)
+    out.set(part, filled)
+    filled += part.length
+    return filled < length
+  })
   return out.subarray(0, filled)
 }
 

@@ -1,7 +1,6 @@
 /** Parsers that ask for bytes: one text serves bytes in memory, files read piece by piece, and blobs. */
 
 import { fail } from '../base/error.ts'
-import type { Member } from './zip.ts'
 
 /** Bytes of a file that a parser wants to see; `length` has been checked against the file's size. */
 export interface Range {
@@ -9,14 +8,8 @@ export interface Range {
   readonly length: number
 }
 
-/** A packed member whose contents a parser wants to see: given to `sink` in pieces, until it returns false. */
-export interface Unpack {
-  readonly member: Member
-  readonly sink: (piece: Uint8Array) => boolean
-}
-
-/** A parser: yields what it wants to read, gets the bytes (none for an `Unpack`), returns what it found. */
-export type Parse<T> = Generator<Range | Unpack, T, Uint8Array>
+/** A parser: yields what it wants to read, gets the bytes, returns what it found. */
+export type Parse<T> = Generator<Range, T, Uint8Array>
 
 /** Where a parser's bytes come from. */
 export interface Source {
@@ -28,21 +21,18 @@ export interface Source {
 /** Small reads are served from a window of this size. */
 const windowBytes = 64 * 1024
 
-/** Runs a parser over bytes in memory. @throws MXNetError when it wants to unpack, which takes time. */
-export function parseBytes<T>(where: string, parser: Parse<T>, bytes: Uint8Array): T {
+/** Runs a parser over bytes in memory. */
+export function parseBytes<T>(parser: Parse<T>, bytes: Uint8Array): T {
   let step = parser.next()
   while (!step.done) {
-    const want = step.value
-    if ('member' in want) {
-      fail(where, `${want.member.name} is compressed: read it with await nd.load(bytes)`)
-    }
-    step = parser.next(bytes.subarray(want.at, want.at + want.length))
+    const { at, length } = step.value
+    step = parser.next(bytes.subarray(at, at + length))
   }
   return step.value
 }
 
 /** Runs a parser over a source. */
-export async function parseSource<T>(where: string, parser: Parse<T>, source: Source): Promise<T> {
+export async function parseSource<T>(parser: Parse<T>, source: Source): Promise<T> {
   let begin = 0
   let window: Uint8Array = new Uint8Array(0)
   const read = async ({ at, length }: Range): Promise<Uint8Array> => {
@@ -53,14 +43,11 @@ export async function parseSource<T>(where: string, parser: Parse<T>, source: So
     }
     return window.subarray(at - begin, at - begin + length)
   }
-  const none = new Uint8Array(0)
   let step = parser.next()
   while (!step.done) {
-    const want = step.value
-    let answer: Uint8Array = none
+    let answer: Uint8Array
     try {
-      if ('member' in want) await inflate(where, source, want)
-      else answer = await read(want)
+      answer = await read(step.value)
     } catch (e) {
       step = parser.throw(e)
       continue
@@ -68,46 +55,6 @@ export async function parseSource<T>(where: string, parser: Parse<T>, source: So
     step = parser.next(answer)
   }
   return step.value
-}
-
-/** How much of a packed member is read at a time. */
-const packedPiece = 64 * 1024
-
-const unshared = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
-  bytes.buffer instanceof ArrayBuffer
-
-/** Feeds the unpacked contents of a member to its sink; what does not unpack is an error that names it. */
-async function inflate(where: string, source: Source, { member, sink }: Unpack): Promise<void> {
-  let at = member.at
-  const end = member.at + member.packed
-  const packed = new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      pull: async (controller) => {
-        if (at >= end) return controller.close()
-        const piece = await source.read(at, Math.min(packedPiece, end - at))
-        at += piece.length
-        // Streams take no views of shared memory.
-        controller.enqueue(unshared(piece) ? piece : new Uint8Array(piece))
-      },
-    },
-    { highWaterMark: 0 },
-  )
-  const reader = packed.pipeThrough(new DecompressionStream('deflate-raw')).getReader()
-  const next = async (): Promise<Uint8Array | undefined> => {
-    try {
-      return (await reader.read()).value
-    } catch (e) {
-      return fail(where, `${member.name} does not unpack (${(e as Error).message}): it is damaged`)
-    }
-  }
-  try {
-    for (let piece = await next(); piece !== undefined; piece = await next()) {
-      if (!sink(piece)) break
-    }
-  } finally {
-    // What is left is not wanted; a stream that has failed has nothing to cancel.
-    await reader.cancel().catch(() => {})
-  }
 }
 
 /** Reads numbers in order; every length is checked against the bytes that are left. */

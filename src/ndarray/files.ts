@@ -81,16 +81,14 @@ export async function save(file: string, data: Saveable, options: SaveOptions = 
 export async function load(source: LoadSource, options: LoadOptions = {}): Promise<Loaded> {
   const ctx = contextOf('load', options)
   return readFrom('load', source, async (where, bytes) => {
-    const index = await parseSource(where, readIndex(where, bytes.size), bytes)
-    return await parseSource(where, makeArrays(where, index, ctx), bytes)
+    const index = await parseSource(readIndex(where, bytes.size), bytes)
+    return await parseSource(makeArrays(where, index, ctx), bytes)
   })
 }
 
 /** What a file holds, without loading it: format, names, shapes and dtypes. */
 export function readContents(where: string, source: LoadSource): Promise<Index> {
-  return readFrom(where, source, (name, bytes) =>
-    parseSource(name, readIndex(name, bytes.size), bytes),
-  )
+  return readFrom(where, source, (name, bytes) => parseSource(readIndex(name, bytes.size), bytes))
 }
 
 /** Reads from a path, a blob, bytes or, in a browser, an address; `read` is told where the bytes come from. */
@@ -176,7 +174,7 @@ async function elementsOf(view: NDArray): Promise<Uint8Array> {
 /**
  * The arrays in the bytes of a file, as `load` gives them, at once.
  *
- * @throws MXNetError when the bytes are damaged or of another format, and for packed archives.
+ * @throws MXNetError when the bytes are damaged or of another format.
  * @example
  * const bytes = await nd.saveToBuffer({ bias: nd.ones([2]) })
  * Object.keys(nd.loadFromBuffer(bytes)) // => ['bias']
@@ -186,8 +184,8 @@ export function loadFromBuffer(bytes: Uint8Array, options: LoadOptions = {}): Lo
   const where = 'loadFromBuffer'
   const ctx = contextOf(where, options)
   if (!(bytes instanceof Uint8Array)) fail(where, 'the bytes must be a Uint8Array')
-  const index = parseBytes(where, readIndex(where, bytes.length), bytes)
-  return parseBytes(where, makeArrays(where, index, ctx), bytes)
+  const index = parseBytes(readIndex(where, bytes.length), bytes)
+  return parseBytes(makeArrays(where, index, ctx), bytes)
 }
 
 function contextOf(where: string, options: LoadOptions): Context {

@@ -86,7 +86,7 @@ function rowMajorOf(values: TypedArray, shape: Shape): TypedArray {
 
 /** The arrays in bytes, at once. */
 export function decode(bytes: Uint8Array, where: string, taken = { bytes: 0 }): PlainArrays {
-  const { arrays, names } = parseBytes(where, readAll(where, bytes.length, taken), bytes)
+  const { arrays, names } = parseBytes(readAll(where, bytes.length, taken), bytes)
   return { arrays, names }
 }
 
@@ -96,5 +96,5 @@ export async function decodeAsync(
   where: string,
   taken = { bytes: 0 },
 ): Promise<PlainArrays & { readonly index: Index }> {
-  return parseSource(where, readAll(where, bytes.length, taken), bytesSource(bytes))
+  return parseSource(readAll(where, bytes.length, taken), bytesSource(bytes))
 }

@@ -140,7 +140,7 @@ describe('every format', () => {
           return bytes.slice(at, at + length)
         },
       }
-      const { arrays } = await parseSource('f', readAll('f', bytes.length, { bytes: 0 }), source)
+      const { arrays } = await parseSource(readAll('f', bytes.length, { bytes: 0 }), source)
       const back = arrays[0]!.values
       expect(Buffer.compare(new Uint8Array(back.buffer), new Uint8Array(values.buffer))).toBe(0)
       expect(largest).toBeLessThanOrEqual(1024 * 1024)
