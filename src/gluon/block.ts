@@ -105,6 +105,11 @@ export class Block extends Callable {
     return this.#prefix
   }
 
+  /** What names of operators begin with in symbols; empty for those of the block around. */
+  protected symbolPrefix(): string {
+    return this.#transparent ? '' : this.#prefix
+  }
+
   /** The prefix without its last underscore: `dense0`. */
   get name(): string {
     return this.#prefix.replace(/_$/, '')
@@ -459,11 +464,6 @@ export class HybridBlock extends Block {
   /** The name of the first operator that `forward` applies, in symbols; by default made from the operator's. */
   protected get operatorName(): string | null {
     return null
-  }
-
-  /** What the names of operators begin with in symbols. */
-  protected symbolPrefix(): string {
-    return this.prefix
   }
 
   /** Shapes and dtypes of the inputs of the last call that was no other block's; null before the first. */

@@ -2,7 +2,7 @@
 
 import { withFrame } from '../core/frame.ts'
 import { withNodeOptions } from '../symbol/compose.ts'
-import { withPrefix } from '../symbol/names.ts'
+import { Prefix } from '../symbol/names.ts'
 import { type ParameterSource, withParameterSource } from './parameter.ts'
 
 const variables: ParameterSource = (parameter) => parameter.var()
@@ -11,6 +11,6 @@ const variables: ParameterSource = (parameter) => parameter.var()
 export function composing<R>(prefix: string, first: string | null, body: () => R): R {
   const run = (): R => withNodeOptions(first === null ? {} : { name: first }, body)
   return withFrame({ composing: true, tracing: false, recording: false }, () =>
-    withParameterSource(variables, () => withPrefix(prefix, run)),
+    withParameterSource(variables, () => (prefix === '' ? run() : new Prefix(prefix).use(run))),
   )
 }

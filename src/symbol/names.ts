@@ -32,26 +32,19 @@ export class NameManager {
  * @see MXNet `mx.name.Prefix`
  */
 export class Prefix extends NameManager {
-  /** What all names begin with. */
-  readonly prefix: string
+  readonly #prefix: string
 
   constructor(prefix: string) {
     super()
-    this.prefix = prefix
+    this.#prefix = prefix
   }
 
   override get(name: string | null, hint: string): string {
-    return this.prefix + super.get(name, hint)
+    return this.#prefix + super.get(name, hint)
   }
 }
 
 let manager = new NameManager()
-
-/** Runs `body` with names that begin with `prefix`; where they do already, their numbers go on. */
-export function withPrefix<R>(prefix: string, body: () => R): R {
-  const same = prefix === '' || (manager instanceof Prefix && manager.prefix === prefix)
-  return same ? body() : new Prefix(prefix).use(body)
-}
 
 function withManager<R>(next: NameManager, body: () => R): R {
   const before = manager
