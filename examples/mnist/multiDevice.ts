@@ -1,4 +1,6 @@
 // The tutorial's second program: the same network trained on several devices at once, each with its share of every batch.
+// This network is so small that one core has done a step before a second one is awake; a wide one gains by the second
+// core what it is worth (npm run bench -- --only wide).
 import { autograd, gluon, init, metric, type NDArray, nd, random } from 'mxnet-ts'
 import { openContexts, readOptions } from '../support/options.ts'
 
