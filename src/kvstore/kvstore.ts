@@ -133,8 +133,11 @@ export class KVStore {
       for (const [k, values] of entries('push', key, value)) {
         const stored = this.#of('push', k)
         const total = this.#reduce(k, values, stored)
-        if (this.#update === null) stored.assign(total)
-        else this.#update(k, total, stored)
+        if (this.#update !== null) this.#update(k, total, stored)
+        else {
+          copyTo(total, [stored])
+          total[Symbol.dispose]()
+        }
       }
     })
   }
@@ -160,7 +163,8 @@ export class KVStore {
     const { out = value } = options
     if (out === value && !Array.isArray(key) && this.#exchange(key as Key, listOf(value as Values)))
       return
-    if (this.#updater !== null) {
+    const once = !Array.isArray(key) || new Set(key).size === key.length
+    if (this.#updater !== null && once) {
       this.#train(this.#updater, entries('push', key, value), entries('pull', key, out))
       return
     }
@@ -199,7 +203,13 @@ export class KVStore {
 
   /** Makes an array the stored value of a key, where it is not the one that was pulled: somebody has written to it since. */
   adopt(key: Key, value: NDArray): void {
-    if (!sharesBlock(this.#of('adopt', key), value)) this.#stored.set(key, value.detach())
+    if (!sharesBlock(this.#of('adopt', key), value)) this.#replace(key, value)
+  }
+
+  /** Stores an array in the place of another, whose block is then free for others. */
+  #replace(key: Key, value: NDArray): void {
+    this.#stored.get(key)![Symbol.dispose]()
+    this.#stored.set(key, value.detach())
   }
 
   /**
@@ -222,7 +232,7 @@ export class KVStore {
     }
     if (owner >= values.length) return false
     sumInPlace(values, owner)
-    this.#stored.set(key, values[owner]!.detach())
+    this.#replace(key, values[owner]!)
     return true
   }
 

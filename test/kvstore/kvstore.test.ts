@@ -187,6 +187,13 @@ describe('KVStore', () => {
       [-3.25, -3.25],
     ])
     store.pushpull([], [])
+    // A key named twice is updated twice.
+    const before = nd.zeros([2])
+    store.pull('b', { out: before })
+    const after = [nd.zeros([2]), nd.zeros([2])]
+    store.pushpull(['b', 'b'], [nd.zeros([2]), nd.zeros([2])], { out: after })
+    const moved = values(after[1]!).map((v, i) => v - values(before)[i]!)
+    expect(moved).toEqual([-0.75 - 0.375, -0.75 - 0.375])
   })
 
   it('updates as one push for each key does, whatever the optimizer', () => {
