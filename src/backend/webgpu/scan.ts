@@ -58,7 +58,7 @@ function source(numbers: readonly number[], shader: Shader, shared: boolean): So
   const grid = gridOf(shared ? lines : Math.ceil(lines / groupSize))
   const size = shared ? team : groupSize
   const share = Math.ceil(n / team)
-  shader.declare(shared ? `var<workgroup> totals: array<${valueType(dtype, 1)}, ${team}>;` : '')
+  if (shared) shader.declare(`var<workgroup> totals: array<${valueType(dtype, 1)}, ${team}>;`)
   const body = shared
     ? `let line = group.y * ${grid[0]}u + group.x;
   if (line >= ${lines}u) { return; }

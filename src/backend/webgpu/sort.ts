@@ -1,6 +1,5 @@
 /** Sorting as shaders: short lines by counting what comes before each element, long ones by a bitonic network. */
 
-import { fail } from '../../base/error.ts'
 import type { CallKernel, Operand } from '../../prim/kernel.ts'
 import { gridOf, idle, type Routine, type Source } from './routine.ts'
 import { isReal, Shader, type Situation } from './shader.ts'
@@ -29,12 +28,6 @@ export function sortRoutine({ numbers, inputs, output }: CallKernel): Routine {
   const data: Operand = inputs[0]!
   checkOperands([data])
   if (lines === 0 || n === 0) return idle
-  const padded = n <= shortLine ? n : 2 ** Math.ceil(Math.log2(n))
-  if (lines * padded >= 2 ** 31)
-    fail(
-      'sort',
-      `${lines} lines of ${n} elements are too many for a GPU: sort parts of them, or on cpu()`,
-    )
   const held: Operand = { dtype: 'int32', strides: [1], offset: 0 }
   const operands = [data, output, held, held]
   const launch = (make: (shader: Shader) => Source, count = operands.length) => ({
@@ -50,8 +43,9 @@ export function sortRoutine({ numbers, inputs, output }: CallKernel): Routine {
   if (n <= shortLine)
     return { stages: [launch((shader) => countSource(shader, lines, n), 2)], temporaries: [] }
 
-  const network = { lines, n, padded, block: Math.min(padded, blockSize) }
-  const { block } = network
+  const padded = 2 ** Math.ceil(Math.log2(n))
+  const block = Math.min(padded, blockSize)
+  const network = { lines, n, padded, block }
   if (block === padded)
     return { stages: [launch((shader) => blockSource(shader, network, 0), 2)], temporaries: [] }
   const stages = [launch((shader) => blockSource(shader, network, 0))]
