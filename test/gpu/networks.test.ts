@@ -6,7 +6,7 @@ import { missingGpu } from '../backend/webgpu/adapters.ts'
 import { numbers } from './net.ts'
 
 const missing = await missingGpu()
-const { autograd, cpu, gluon, gpu, nd } = await import('mxnet-ts')
+const { autograd, cpu, gluon, gpu, nd, profiler } = await import('mxnet-ts')
 const { nn } = gluon
 
 function lenet(): Gluon.HybridBlock {
@@ -64,7 +64,7 @@ async function train(
   shape: number[],
   steps: number,
   ctx: Context,
-): Promise<{ losses: number[]; weights: Float32Array[] }> {
+): Promise<{ losses: number[]; weights: Float32Array[]; last: Record<string, number> }> {
   const net = make()
   net.initialize(undefined, { ctx })
   const params = [...net.collectParams().values()]
@@ -86,14 +86,19 @@ async function train(
     { ctx },
   )
   const losses: number[] = []
+  const counters = (): Record<string, number> => ({ ...profiler.deviceCounters()[String(ctx)] })
+  let before = counters()
   for (let step = 0; step < steps; step++) {
+    before = counters()
     const l: NDArray = autograd.record(() => loss(net(x), y))
     l.backward()
     trainer.step(shape[0]!)
     losses.push(await nd.mean(l).asScalar())
   }
+  const after = counters()
+  const last = Object.fromEntries(Object.keys(after).map((k) => [k, after[k]! - (before[k] ?? 0)]))
   const weights = params.map((p) => p.data(ctx).asTypedArray() as Promise<Float32Array>)
-  return { losses, weights: await Promise.all(weights) }
+  return { losses, weights: await Promise.all(weights), last }
 }
 
 describe.skipIf(missing !== null)(
@@ -107,6 +112,8 @@ describe.skipIf(missing !== null)(
     ] as const)('%s trains as on the CPU', async (_name, make, shape, steps) => {
       const here = await train(make, [...shape], steps, cpu())
       const there = await train(make, [...shape], steps, gpu(0))
+      expect(there.last.submits).toBeLessThanOrEqual(2)
+      if (steps > 1) expect(there.last).toMatchObject({ bindGroups: 0, pipelines: 0, buffers: 0 })
       here.losses.forEach((l, step) => {
         expect(Math.abs(there.losses[step]! / l - 1), `loss of step ${step}`).toBeLessThan(1e-4)
       })

@@ -11,9 +11,12 @@ const forCompute = 4
 const toRead = 1
 
 /** Bytes of the buffer of launch numbers: as many launches are sent together at most. */
-const launchBufferBytes = 65536
-/** Launches after which a batch is sent although nobody waits: the GPU then works while the program goes on. */
-const batchLimit = 128
+const launchBufferBytes = 2 ** 17
+/**
+ * Launches after which a batch is sent although nobody waits: the GPU then works while the program goes on. A training step
+ * of a network of fifty layers fits into two.
+ */
+const batchLimit = 512
 /** Bytes of small writes that travel inside a batch; larger ones send the batch first. */
 const uploadBytes = 1 << 20
 /** First size of a heap's buffer. */
