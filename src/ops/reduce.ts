@@ -60,9 +60,12 @@ function along(
       `shape ${formatShape(x.shape)} has nothing along the reduced axes: ${op} of nothing is not defined`,
     )
   }
-  const source = x.dtype === 'bool' && (op === 'sum' || op === 'prod') ? castTo(x, 'int64') : x
+  // No array has more elements than int32 counts.
+  const counts = x.dtype === 'bool' && (op === 'sum' || op === 'prod')
+  const source = counts ? castTo(x, 'int32') : x
   const values = before ? pointwise([source], ([v]) => before(v!)) : source
-  return kept(reduce(values, op, axes), source, axes, attrs.keepdims)
+  const result = kept(reduce(values, op, axes), source, axes, attrs.keepdims)
+  return counts ? castTo(result, 'int64') : result
 }
 
 const withoutNaN =

@@ -121,8 +121,8 @@ const histogramOp = defineOp({
         return select(inside, last, constant(count, 'int32'))
       },
     )
-    const counts = scatterAdd(bin, filled([x!.size], 1, 'int64'), [count + 1], 0)
-    return [sliceOf(counts, [0], [1], [count]), pointwise([edges], ([e]) => e!)]
+    const counts = scatterAdd(bin, filled([x!.size], 1, 'int32'), [count + 1], 0)
+    return [castTo(sliceOf(counts, [0], [1], [count]), 'int64'), pointwise([edges], ([e]) => e!)]
   },
   grad: ({ inputs }) => inputs.map(() => null),
 })

@@ -60,7 +60,7 @@ describe.skipIf(missing !== null)(
       ['_mul_scalar', 'int64', (ctx) => nd.array([1, 2], { ctx, dtype: 'int64' }).mul(2)],
       ['_random_uniform', 'float64', (ctx) => nd.random.uniform(0, 1, { ctx, dtype: 'float64' })],
       ['_random_gamma', 'float64', (ctx) => nd.random.gamma(2, 1, { ctx, dtype: 'float64' })],
-      ['sum', 'int64', (ctx) => nd.sum(nd.ones([3], { ctx, dtype: 'bool' }))],
+      ['sum', 'int64', (ctx) => nd.sum(nd.zeros([3], { ctx, dtype: 'int64' }))],
       ['cumsum', 'int64', (ctx) => nd.cumsum(nd.ones([3], { ctx }), { dtype: 'int64' })],
     ])('refuse what a GPU lacks by name: %s in %s', async (operator, dtype, work) => {
       await gpu(0).ready()
@@ -94,6 +94,16 @@ describe.skipIf(missing !== null)(
       const order = nd.argsort(nd.array([3, 1, 2], { ctx }), { dtype: 'int64' })
       expect(await order.asArray()).toEqual([1n, 2n, 0n])
       expect(await nd.shapeArray(rows).asArray()).toEqual([3n, 2n])
+      const flags = nd.array(
+        [
+          [1, 0, 1],
+          [1, 1, 1],
+        ],
+        { ctx, dtype: 'bool' },
+      )
+      expect(await nd.sum(flags, { axis: 1 }).asArray()).toEqual([2n, 3n])
+      const [counts] = nd.histogram(rows, { bins: 3, range: [0, 6] })
+      expect(await counts!.asArray()).toEqual([1n, 2n, 3n])
     })
 
     it('refuse arrays that no binding holds, with operator, size and limit', async () => {

@@ -11,6 +11,7 @@ import {
   index,
   linearize,
   retype,
+  rewrite,
   select,
   toDType,
   unary,
@@ -48,14 +49,13 @@ export function checkOperands(operands: readonly Operand[]): void {
 
 /** A loop nest in dtypes that shaders have. Fails where there is none. */
 export function withoutWide(kernel: LoopKernel): LoopKernel {
-  const { inputs, outputs, body, reduce, epilogue } = kernel
+  const { inputs, outputs, body, epilogue } = kernel
   if (kernelOperands(kernel).some((o) => isWide(o.dtype))) {
     if (!outputs.some((o) => isWide(o.dtype))) {
       const low = new LowWords(inputs)
       const [next, end] = [body, epilogue].map((roots) => roots.map((e) => low.rewritten(e)))
       return { ...kernel, body: next!, epilogue: end!, inputs: low.inputs() }
     }
-    if (reduce.length > 0) checkOperands(outputs)
     return inWords(kernel)
   }
   // float64 between float32 operands, as in nd.arange, loses its last bits and nothing else.
@@ -153,13 +153,13 @@ const lowWordOf = (o: Operand): Operand => ({
   offset: 2 * o.offset,
 })
 
-/** A map that makes 64-bit elements, word by word: a last dimension of two. */
+/** A loop nest that makes 64-bit elements, word by word: one more parallel dimension of two. Sums are computed for both. */
 function inWords(kernel: LoopKernel): LoopKernel {
-  const { dims, inputs, outputs, body } = kernel
+  const { dims, parallel, inputs, outputs, body, reduce, epilogue } = kernel
   const low = new LowWords(inputs)
   const whole = new Set<number>()
-  const second = compare('eq', index(dims.length), constant(1, 'int32'))
-  /** The word of a 64-bit value that the last dimension says. */
+  const second = compare('eq', index(parallel), constant(1, 'int32'))
+  /** The word of a 64-bit value that the new dimension says. */
   const wordOf = (e: Expr): Expr => {
     switch (e.kind) {
       case 'load':
@@ -188,24 +188,40 @@ function inWords(kernel: LoopKernel): LoopKernel {
         return refuse(e.dtype)
     }
   }
-  const made = body.map((e, j) => {
+  const place = (d: number): number => (d < parallel ? d : d + 1)
+  const moved = (root: Expr): Expr =>
+    rewrite(root, (e) => (e.kind === 'index' ? index(place(e.dim)) : undefined))
+  const result = (e: Expr, j: number): Expr => {
+    const { dtype } = outputs[j]!
     // A shorter result beside them would have two writers.
-    if (!isWide(outputs[j]!.dtype)) return refuse(outputs.find((o) => isWide(o.dtype))!.dtype)
-    return wordOf(cast(e, outputs[j]!.dtype))
-  })
+    if (!isWide(dtype)) return refuse(outputs.find((o) => isWide(o.dtype))!.dtype)
+    return wordOf(cast(moved(e), dtype))
+  }
+  const sums = reduce.length > 0
+  const [terms, results] = [
+    body.map((e, j) => (sums ? low.rewritten(moved(e)) : result(e, j))),
+    epilogue.map(result),
+  ]
   const along = (o: Operand, i: number): Operand => {
-    if (!isWide(o.dtype)) return { ...o, strides: [...o.strides, 0] }
     // The same array cannot lie in two ways.
     if (whole.has(i) && low.used.has(i)) return refuse(o.dtype)
-    const words = lowWordOf(o)
-    return { ...words, strides: [...words.strides, low.used.has(i) ? 0 : 1] }
+    const wide = isWide(o.dtype)
+    const { strides, ...rest } = wide ? lowWordOf(o) : o
+    const step = wide && !low.used.has(i) ? 1 : 0
+    const guards = o.guards?.map((g) => ({ ...g, dim: place(g.dim) }))
+    return {
+      ...rest,
+      strides: [...strides.slice(0, parallel), step, ...strides.slice(parallel)],
+      ...(guards && { guards }),
+    }
   }
   return {
     ...kernel,
-    dims: [...dims, 2],
-    parallel: kernel.parallel + 1,
+    dims: [...dims.slice(0, parallel), 2, ...dims.slice(parallel)],
+    parallel: parallel + 1,
     inputs: inputs.map(along),
     outputs: outputs.map((o) => along(o, -1)),
-    body: made,
+    body: terms,
+    epilogue: results,
   }
 }
