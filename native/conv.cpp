@@ -5,6 +5,7 @@
 #include <new>
 
 #include "bridge.h"
+#include "winograd.h"
 
 namespace {
 
@@ -33,6 +34,8 @@ struct ConvSide {
 
 struct Conv {
   int result = sideY;
+  bool own = false;  // by our own `winograd`; what is oneDNN's is not there
+  Winograd winograd;
   bool hasBias = false;
   double biasBytes = 0;
   ConvSide sides[3];  // x, w, y
@@ -137,6 +140,36 @@ void lastStrides(int rank, const dnnl_dims_t dims, dnnl_dims_t strides) {
     step *= dims[i];
   }
   strides[0] = step;
+}
+
+/// Whether the convolution is for Winograd's algorithm of our own; the gradient of x is one with its weights turned around.
+bool planWinograd(Conv& conv, const Shape& c) {
+  if (!c.winograd || c.result == sideW || c.axes != 2 || c.groups != 1) return false;
+  const bool forward = c.result == sideY;
+  const int64_t *x = c.strides[sideX], *y = c.strides[sideY], *w = c.strides[sideW];
+  if (x[2] != 1 || y[2] != 1) return false;
+  Winograd& own = conv.winograd;
+  own.batch = c.batch;
+  own.inputs = forward ? c.inner : c.outer;
+  own.outputs = forward ? c.outer : c.inner;
+  own.weightStrides[0] = forward ? w[1] : w[2];
+  own.weightStrides[1] = forward ? w[2] : w[1];
+  for (int d = 0; d < 2; d++) {
+    if (c.window[d] != 3 || c.stride[d] != 1 || c.dilate[d] != 0) return false;
+    own.from[d] = forward ? c.x[d] : c.y[d];
+    own.to[d] = forward ? c.y[d] : c.x[d];
+    own.pad[d] = forward ? c.before[d] : 2 - c.before[d];
+    own.weightStrides[2 + d] = forward ? w[3 + d] : -w[3 + d];
+    if (!forward) own.weightOffset += 2 * w[3 + d];
+  }
+  for (int i = 0; i < 3; i++) {
+    const int from = i == 0 ? 0 : i + 2;
+    own.fromStrides[i] = forward ? x[from] : y[from];
+    own.toStrides[i] = forward ? y[from] : x[from];
+  }
+  conv.own = own.suits();
+  conv.scratchBytes = conv.own ? roundUp(own.scratchBytes()) : 0;
+  return conv.own;
 }
 
 /// A reorder; with `adds` one that adds to what is there. Null where there is none.
@@ -260,6 +293,7 @@ bool prepare(Conv& conv, const Shape& c, dnnl_engine_t engine) {
       return false;
     }
   }
+  if (planWinograd(conv, c)) return true;
   const dnnl_memory_desc_t* added = conv.hasBias ? &bias : nullptr;
   dnnl_primitive_desc_t desc = nullptr;
   if (c.winograd) {
@@ -322,6 +356,12 @@ dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool
   NoSignals quiet(true);
   char* own = conv.scratchBytes > 0 ? scratch(bridge, conv.scratchBytes) : nullptr;
   if (conv.scratchBytes > 0 && own == nullptr) return dnnl_out_of_memory;
+  if (conv.own) {
+    const bool forward = conv.result == sideY;
+    conv.winograd.run(places[forward ? sideX : sideY], places[sideW], places[3],
+                      places[forward ? sideY : sideX], own, again);
+    return dnnl_success;
+  }
   dnnl_status_t status = dnnl_success;
   for (int i = 0; i < 3 && status == dnnl_success; i++) {
     const ConvSide& side = conv.sides[i];

@@ -237,11 +237,11 @@ export function fuse(graph: Graph, layouts: readonly (View | null)[], channelsLa
   const order = topological(graph.outputs)
   const { stored, costs } = chooseStored(graph, order)
   const orders = channelsLast ? chooseOrders(graph, order, layouts) : new Map<Node, Order>()
-  // Memory that a view cannot see through is made row-major, which every view can.
+  // What has none gets memory; memory that a view cannot see through is made row-major, which every view can.
   const settle = (node: Node): boolean => {
-    const known = stored.has(node)
+    if (stored.has(node)) return orders.delete(node)
     stored.add(node)
-    return orders.delete(node) || !known
+    return true
   }
   const facts = { uses: countUses(graph, order), costs, orders }
   for (;;) {

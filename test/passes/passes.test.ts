@@ -187,6 +187,21 @@ describe('fusion', () => {
     ).toBe(2)
   })
 
+  it('leaves channels last what turns out to need memory between convolutions', () => {
+    const [image, weight] = [
+      [2, 8, 6, 6],
+      [8, 8, 3, 3],
+    ]
+    const conv = (x: Tensor, w: Tensor): Tensor =>
+      nd.convolution(x, w, null, { kernel: [3, 3], numFilter: 8, pad: [1, 1], noBias: true })
+    const graph = traced([image, weight, weight], ([x, v, w]) =>
+      nd.relu(nd.add(conv(nd.relu(x!), v!), conv(x!, w!))),
+    )
+    const { steps } = fuse(graph, [image, weight, weight].map(dense), true)
+    const results = steps.flatMap(({ kernel }) => (kernel.kind === 'conv' ? [kernel.output] : []))
+    expect(results.map((o) => o.strides[2])).toEqual([1, 1])
+  })
+
   it('finds all that needs memory in a few rounds, however much it is', () => {
     const graph = traced([[6, 4]], ([x]) =>
       Array.from({ length: 40 }, (_, i) =>

@@ -76,6 +76,7 @@ const sizes: readonly ConvSizes[] = [
 const wide: readonly ConvSizes[] = [
   conv(3, 1, 32, 48, window([31, 34], [3, 3], { pad: [1] })),
   conv(2, 1, 32, 48, window([6, 6], [3, 3])),
+  conv(2, 1, 32, 64, window([26, 30], [3, 3], { pad: [2, 0] })),
 ]
 /** A size of which a batch entry is a piece of its own. */
 const large = conv(2, 1, 32, 32, window([56, 56], [3, 3], { pad: [1] }))
@@ -173,6 +174,11 @@ export function convSuite(rig: Rig): void {
       inputs: (s) => [perChannel(s)],
     },
   }
+  test('conv and bias of many channels', async () => {
+    const s = wide[2]!
+    const more = { epilogue: sum, inputs: [perChannel(s)] }
+    await run(convolution(dtype, 'y', s, channelsLast, more), transformed)
+  })
   for (const name in finishes) {
     test(`conv and ${name}`, async () => {
       const { epilogue, inputs } = finishes[name]!
