@@ -1,5 +1,6 @@
 /** `mx.np`: the operators under NumPy's names, with NumPy's rules of dtypes, axes and shapes. */
 
+export { finfo, iinfo } from '../base/dtype.ts'
 export { bitwiseAnd, bitwiseNot, bitwiseOr, bitwiseXor, invert } from './bits.ts'
 export { bincount, histogram } from './counting.ts'
 export {
@@ -40,6 +41,7 @@ export * from './elementwise.ts'
 export { round as round_ } from './elementwise.ts'
 export * as linalg from './linalg.ts'
 export {
+  allclose,
   blackman,
   type CloseOptions,
   hamming,
@@ -134,6 +136,10 @@ export const pi = Math.PI
 export const e = Math.E
 /** Infinity. */
 export const inf = Number.POSITIVE_INFINITY
+/** Infinity, under MXNet's other names. */
+export const [PINF, NINF] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+/** Zero, and zero below it. */
+export const [PZERO, NZERO] = [0, -0]
 /** Not a number. */
 export const nan = Number.NaN
 /** A new axis of size 1, in an index. */

@@ -6,7 +6,7 @@ import type { Tensor } from '../core/tensor.ts'
 import { array } from '../ndarray/creation.ts'
 import { load as loadFile, save as saveFile } from '../ndarray/files.ts'
 import type { NDArray } from '../ndarray/ndarray.ts'
-import { seed, uniform } from '../ndarray/random.ts'
+import { normal, seed, uniform } from '../ndarray/random.ts'
 import * as ops from '../ops/index.ts'
 import { nonzero as places } from './shape.ts'
 
@@ -23,6 +23,7 @@ export {
   multiBoxTarget as multiboxTarget,
   roiAlign,
 } from '../ops/contrib.ts'
+export * as image from '../ops/image.ts'
 export {
   activation,
   batchDot,
@@ -62,6 +63,7 @@ export {
   softmax,
   topk,
 } from '../ops/index.ts'
+export { reshape } from './reshapeCodes.ts'
 export { Context, cpu, gpu }
 
 /** Everything but the first axis as one. @see MXNet `npx.batch_flatten` */
@@ -111,6 +113,20 @@ export async function nonzero(a: NDArray): Promise<NDArray> {
   return ops.stack(...(await places(a)), { axis: 1 })
 }
 
+/** Draws of a batch for each pair of parameters, as an array of the batch's axes and then theirs. */
+const spread = (
+  draw: (shape: readonly number[]) => NDArray,
+  low: NDArray | number,
+  width: (low: NDArray) => NDArray,
+  batchShape: readonly number[] | number,
+): NDArray => {
+  const first = typeof low === 'number' ? array(low) : low
+  const factor = width(first)
+  const front = typeof batchShape === 'number' ? [batchShape] : batchShape
+  const { shape } = ops.add(first, factor)
+  return ops.add(ops.multiply(draw([...front, ...shape]), factor), first)
+}
+
 /** Random switches and draws beyond NumPy. */
 export const random = {
   /** Starts the random numbers anew. */
@@ -121,6 +137,36 @@ export const random = {
    */
   bernoulli: (prob: number, size: readonly number[] = []): NDArray =>
     ops.lesser(uniform(0, 1, { shape: size }), prob),
+  /**
+   * A batch of normal numbers for each mean and deviation.
+   * @see MXNet `npx.random.normal_n`
+   */
+  normalN: (
+    loc: NDArray | number = 0,
+    scale: NDArray | number = 1,
+    batchShape: readonly number[] | number = [],
+  ): NDArray =>
+    spread(
+      (shape) => normal(0, 1, { shape }),
+      loc,
+      () => (typeof scale === 'number' ? array(scale) : scale),
+      batchShape,
+    ),
+  /**
+   * A batch of uniform numbers for each pair of limits.
+   * @see MXNet `npx.random.uniform_n`
+   */
+  uniformN: (
+    low: NDArray | number = 0,
+    high: NDArray | number = 1,
+    batchShape: readonly number[] | number = [],
+  ): NDArray =>
+    spread(
+      (shape) => uniform(0, 1, { shape }),
+      low,
+      (from) => ops.subtract(high, from),
+      batchShape,
+    ),
 }
 
 /** The shape as an int64 vector. @see MXNet `npx.shape_array` */

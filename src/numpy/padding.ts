@@ -127,3 +127,18 @@ export function isclose<T extends Tensor>(a: T, b: T, options: CloseOptions = {}
   const both = ops.logicalAnd(ops.notEqual(x, x), ops.notEqual(y, y))
   return ops.cast(equalNan ? ops.logicalOr(same, both) : same, { dtype: 'bool' }) as T
 }
+
+/**
+ * Whether all elements of two arrays are close. It reads the arrays, so it is awaited.
+ * @example
+ * await np.allclose(np.array([1, 2]), np.array([1, 2.000001])) // => true
+ * @see NumPy `allclose`
+ */
+export const allclose = async (
+  a: NDArray,
+  b: NDArray,
+  options: CloseOptions = {},
+): Promise<boolean> => {
+  const off = ops.subtract(1, ops.cast(isclose(a, b, options), { dtype: 'float32' }))
+  return off.size === 0 || (await ops.max(off).asScalar()) === 0
+}

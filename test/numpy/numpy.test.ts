@@ -199,6 +199,50 @@ describe('mx.np', () => {
     expect(() => np.bitwiseAnd(np.ones([1]), np.ones([1]))).toThrow('no bits')
   })
 
+  it('reshapes by codes', () => {
+    const shapes: readonly (readonly [number[], number[] | number, boolean, number[]])[] = [
+      [[2, 3, 8], [-2, -2, 2, -1], false, [2, 3, 2, 4]],
+      [[8, 3, 3, 3, 4, 4], [-6, 2, -1, -4], false, [2, 4, 3, 3, 3, 4, 4]],
+      [[8, 3, 3, 3, 4, 4], [-5, -4], false, [24, 3, 3, 4, 4]],
+      [[1, 8, 1, 3], [-3, -2, -3, -1], false, [8, 3]],
+      [[8, 3, 3, 3, 3, 8], [-4, -6, -1, 2], true, [8, 3, 3, 3, 3, 4, 2]],
+      [[2, 3, 4], [-4, -5], true, [2, 12]],
+      [[2, 3], -1, false, [6]],
+      [[0, 3], [3, 0], false, [3, 0]],
+    ]
+    for (const [from, codes, reverse, to] of shapes)
+      expect(npx.reshape(np.zeros(from), codes, { reverse }).shape).toEqual(to)
+    for (const [codes, why] of [
+      [[-3, -1], '-3 leaves out'],
+      [[-6, 2], 'two sizes after'],
+      [[-6, -1, -1, 3], 'only one of the two'],
+      [[-6, 4, -1, 3], 'does not split'],
+      [[-1, -1], 'only one size'],
+      [[-2, -2, -2], 'more axes'],
+      [[-7, 1], 'not a code'],
+      [[5], 'do not fill'],
+    ] as const)
+      expect(() => npx.reshape(np.zeros([2, 3]), codes)).toThrow(why)
+  })
+
+  it('tells whether arrays are close, and draws batches', async () => {
+    const x = np.array([1, 2])
+    expect(await np.allclose(x, np.array([1, 2 + 1e-6]))).toBe(true)
+    expect(await np.allclose(x, np.array([1, 2.1]))).toBe(false)
+    expect(await np.allclose(np.zeros([0]), np.zeros([0]))).toBe(true)
+    expect([np.PINF, np.NINF, 1 / np.PZERO, 1 / np.NZERO].map(Math.sign)).toEqual([1, -1, 1, -1])
+    const normal = npx.random.normalN(np.array([0, 100]), 1, [500])
+    expect(normal.shape).toEqual([500, 2])
+    const means = (await np.mean(normal, { axis: 0 }).asArray()) as number[]
+    expect(Math.abs(means[0]!)).toBeLessThan(0.3)
+    expect(Math.abs(means[1]! - 100)).toBeLessThan(0.3)
+    const uniform = npx.random.uniformN(np.array([[0], [10]]), np.array([1, 20]), 3)
+    expect(uniform.shape).toEqual([3, 2, 2])
+    const last = (await uniform.at(':', 1, 1).asArray()) as number[]
+    expect(last.every((v) => v >= 10 && v < 20)).toBe(true)
+    expect(npx.image.toTensor(np.zeros([2, 3, 1])).shape).toEqual([1, 2, 3])
+  })
+
   it('reads what has no shape beforehand', async () => {
     const [rows, columns] = await np.nonzero(
       np.array([
