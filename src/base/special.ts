@@ -92,9 +92,9 @@ export function gammaln(x: number): number {
   return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(lanczosSum(x - 1))
 }
 
-/** The digamma function Γ'(x)/Γ(x), error below 1e-13 relative or absolute; NaN at the non-positive integers. */
+/** The digamma function Γ'(x)/Γ(x), error below 1e-13 relative or absolute; Infinity at the non-positive integers. */
 export function digamma(x: number): number {
-  if (x <= 0 && (Number.isInteger(x) || x === -Infinity)) return Number.NaN
+  if (x <= 0 && (Number.isInteger(x) || x === -Infinity)) return Infinity
   if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * offInteger(x))
   let sum = 0
   let z = x

@@ -22,7 +22,14 @@ interface Curve {
 const curves = {
   relu: {
     value: (x) => binary('max', x, num(x, 0)),
-    slope: { of: 'output', f: (y, dy) => select(compare('gt', y, num(y, 0)), dy, num(y, 0)) },
+    // The output is 0 or above, or NaN, which goes on.
+    slope: {
+      of: 'output',
+      f: (y, dy) => {
+        const zero = num(y, 0)
+        return select(compare('gt', y, zero), dy, select(compare('eq', y, zero), zero, y))
+      },
+    },
   },
   sigmoid: {
     value: (x) => binary('div', num(x, 1), add(num(x, 1), unary('exp', unary('neg', x)))),

@@ -238,16 +238,15 @@ const normOp = defineOp({
     const dy = spread(dys[0]!)
     if (ord === '1') return [pointwise([x, dy], ([v, d]) => binary('mul', d!, unary('sign', v!)))]
     return [
-      pointwise([x, spread(outputs[0]!), dy], ([v, y, d]) => {
-        const zero = constant(0, v!.dtype)
-        return select(compare('eq', y!, zero), zero, binary('div', binary('mul', d!, v!), y!))
-      }),
+      pointwise([x, spread(outputs[0]!), dy], ([v, y, d]) =>
+        binary('div', binary('mul', d!, v!), y!),
+      ),
     ]
   },
 })
 
 /**
- * The L2 (or L1) norm along axes, or of all elements; the gradient at 0 is 0.
+ * The L2 (or L1) norm along axes, or of all elements; at 0 the L2 norm has no gradient: NaN.
  *
  * `out = √Σ x²` or `Σ |x|`; `(A…) -> (A… without axis)`; keeps the dtype.
  * @example

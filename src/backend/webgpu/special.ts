@@ -338,7 +338,7 @@ fn gammaln_(x: f32) -> f32 {
     digamma: scalar(
       `fn digamma_(x: f32) -> f32 {
   if (isnan(x)) { return x; }
-  if (x <= 0.0 && (isinf(x) || floor(x) == x)) { return nan(); }
+  if (x <= 0.0 && (isinf(x) || floor(x) == x)) { return inf(); }
   if (isinf(x)) { return x; }
   if (x < -32.0) {
     let a = 3.14159265 * (x - round(x));
@@ -355,7 +355,7 @@ fn digammaup_(x: f32) -> f32 {
 }`,
       'isnan',
       'isinf',
-      'nan',
+      'inf',
       'log',
       'sincos',
     ),
