@@ -276,7 +276,8 @@ export function backward(
   const grads = headGradients('backward', list, given)
   const nodes = history('backward', list)
   const leaves = [...nodes].filter((n) => n.extra instanceof Leaf)
-  withFrame({ recording: false, training: options.trainMode ?? true }, () => {
+  frame.calls++
+  withFrame({ recording: false, training: options.trainMode ?? true, counted: true }, () => {
     const sums = reverse(list, grads, new Set(leaves), savedOutput, (t) => free(t as NDArray))
     for (const node of leaves)
       store(node.extra as Leaf, sums.get(node)?.[0] as NDArray | undefined, grads)

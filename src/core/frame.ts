@@ -76,8 +76,10 @@ export interface Frame {
   probe: Probe | null
   /** The operator that runs, or ran last, on arrays. */
   operator: string
-  /** Counts what asks for work on arrays: all work of one call comes from one place. */
+  /** Counts what asks for work on arrays: all work of one call comes from one line of the program. */
   calls: number
+  /** Whether the operators that run belong to a call that has been counted: to a backward. */
+  counted: boolean
   /** Names of the layers whose `forward` is running, the outermost first. */
   readonly layers: string[]
 }
@@ -124,6 +126,7 @@ export const frame: Frame = {
   probe: null,
   operator: 'engine',
   calls: 0,
+  counted: false,
   layers: [],
 }
 

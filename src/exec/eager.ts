@@ -77,7 +77,7 @@ export function runEager(
   const results = targets as readonly (DeviceArray | null)[] | undefined
   if (results !== undefined) checkTargets(bound, instance, results)
   frame.operator = bound.op.name
-  frame.calls++
+  if (!frame.counted) frame.calls++
   const { probe } = frame
   const start = probe === null ? 0 : performance.now()
   let outputs: DeviceArray[]

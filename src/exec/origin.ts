@@ -3,18 +3,16 @@
 import { callSite } from '../base/callSite.ts'
 import { frame, place } from '../core/frame.ts'
 
-type Note = () => { operator: string; place: string }
-
 let call = -1
-let note: Note
+let site: () => string
 
-/** Notes the operator, the layers and the caller's line in force; tells them when asked. Once for all work of one call. */
-export function noteOrigin(): Note {
-  if (call === frame.calls) return note
-  call = frame.calls
+/** Notes the operator, the layers and the caller's line in force; tells them when asked. The line is looked for once a call. */
+export function noteOrigin(): () => { operator: string; place: string } {
+  if (call !== frame.calls) {
+    call = frame.calls
+    site = callSite()
+  }
   const { operator } = frame
-  const layers = [...frame.layers]
-  const site = callSite()
-  note = () => ({ operator, place: place(layers, site()) })
-  return note
+  const [layers, line] = [[...frame.layers], site]
+  return () => ({ operator, place: place(layers, line()) })
 }
