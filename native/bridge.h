@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 #if DNNL_VERSION_MAJOR != 2
@@ -178,6 +179,44 @@ class NoSignals {
   NoSignals(const NoSignals&) = delete;
   NoSignals& operator=(const NoSignals&) = delete;
 };
+
+/// Gives a handle for what `prepare` makes of a Float64Array of so many numbers, or -1 where it refuses.
+template <typename T, typename Prepare>
+napi_value createHandle(napi_env env, napi_callback_info info, const char* name, size_t fields,
+                        Handles<T> Bridge::*all, const Prepare& prepare) {
+  Args<1> args(env, info);
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* spec = nullptr;
+  if (napi_get_typedarray_info(env, args.values[0], &type, &length, &spec, nullptr, nullptr) !=
+          napi_ok ||
+      type != napi_float64_array || length != fields) {
+    return fail(env, "[%s] needs a Float64Array of %zu numbers", name, fields);
+  }
+  int32_t handle = -1;
+  T* item = new (std::nothrow) T;
+  OneThread one;
+  if (item != nullptr && prepare(static_cast<const double*>(spec), *item)) {
+    handle = (args.bridge->*all).add(item);
+  } else {
+    delete item;
+  }
+  napi_value result;
+  napi_create_int32(env, handle, &result);
+  return result;
+}
+
+/// Gives a handle back.
+template <typename T>
+napi_value freeHandle(napi_env env, napi_callback_info info, const char* name,
+                      Handles<T> Bridge::*all) {
+  Args<1> args(env, info);
+  const int32_t handle = args.integer(0);
+  T* item = (args.bridge->*all).remove(handle);
+  if (item == nullptr) return fail(env, "[%s] %d is no handle", name, handle);
+  delete item;
+  return nullptr;
+}
 
 // matmul.cpp
 napi_value matmulCreate(napi_env env, napi_callback_info info);

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "bridge.h"
 #include "winograd.h"
@@ -395,29 +394,12 @@ dnnl_status_t run(const Conv& conv, Bridge& bridge, float* const places[4], bool
 }  // namespace
 
 napi_value convCreate(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  Bridge& bridge = *args.bridge;
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* spec = nullptr;
-  if (napi_get_typedarray_info(env, args.values[0], &type, &length, &spec, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_float64_array || length != fields) {
-    return fail(env, "[convCreate] needs a Float64Array of %d numbers", fields);
-  }
-  int32_t handle = -1;
-  Conv* conv = new (std::nothrow) Conv;
-  Shape shape;
-  OneThread one;
-  if (conv != nullptr && shape.read(static_cast<const double*>(spec)) &&
-      prepare(*conv, shape, bridge.engine)) {
-    handle = bridge.convs.add(conv);
-  } else {
-    delete conv;
-  }
-  napi_value result;
-  napi_create_int32(env, handle, &result);
-  return result;
+  const dnnl_engine_t engine = Args<1>(env, info).bridge->engine;
+  return createHandle(env, info, "convCreate", fields, &Bridge::convs,
+                      [&](const double* spec, Conv& conv) {
+                        Shape shape;
+                        return shape.read(spec) && prepare(conv, shape, engine);
+                      });
 }
 
 napi_value convRun(napi_env env, napi_callback_info info) {
@@ -445,12 +427,7 @@ napi_value convRun(napi_env env, napi_callback_info info) {
 }
 
 napi_value convFree(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  const int32_t handle = args.integer(0);
-  Conv* conv = args.bridge->convs.remove(handle);
-  if (conv == nullptr) return fail(env, "[convFree] %d is no handle", handle);
-  delete conv;
-  return nullptr;
+  return freeHandle(env, info, "convFree", &Bridge::convs);
 }
 
 void freeConvs(Bridge& bridge) {

@@ -2,16 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 
 #include "bridge.h"
-
-// The compiler makes one body for each instruction set and the loader picks: the file stays portable.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDEST_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDEST_SIMD
-#endif
+#include "widest.h"
 
 namespace {
 
@@ -338,28 +331,11 @@ dnnl_status_t run(const Matmul& p, dnnl_stream_t stream, float* lhs, float* rhs,
 }  // namespace
 
 napi_value matmulCreate(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  Bridge& bridge = *args.bridge;
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* spec = nullptr;
-  if (napi_get_typedarray_info(env, args.values[0], &type, &length, &spec, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_float64_array || length != fields) {
-    return fail(env, "[matmulCreate] needs a Float64Array of %d numbers", static_cast<int>(fields));
-  }
-  int32_t handle = -1;
-  Matmul* product = new (std::nothrow) Matmul;
-  OneThread one;
-  if (product != nullptr && describe(static_cast<const double*>(spec), *product) &&
-      prepare(*product, bridge.engine)) {
-    handle = bridge.matmuls.add(product);
-  } else {
-    delete product;
-  }
-  napi_value result;
-  napi_create_int32(env, handle, &result);
-  return result;
+  const dnnl_engine_t engine = Args<1>(env, info).bridge->engine;
+  return createHandle(env, info, "matmulCreate", fields, &Bridge::matmuls,
+                      [&](const double* spec, Matmul& product) {
+                        return describe(spec, product) && prepare(product, engine);
+                      });
 }
 
 napi_value matmulRun(napi_env env, napi_callback_info info) {
@@ -387,12 +363,7 @@ napi_value matmulRun(napi_env env, napi_callback_info info) {
 }
 
 napi_value matmulFree(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  const int32_t handle = args.integer(0);
-  Matmul* product = args.bridge->matmuls.remove(handle);
-  if (product == nullptr) return fail(env, "[matmulFree] %d is no handle", handle);
-  delete product;
-  return nullptr;
+  return freeHandle(env, info, "matmulFree", &Bridge::matmuls);
 }
 
 void freeMatmuls(Bridge& bridge) { bridge.matmuls.clear(); }

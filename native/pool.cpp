@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 
 #include "bridge.h"
 #include "widest.h"
@@ -175,25 +174,8 @@ WIDEST_SIMD void poolEntry(const Pool& p, const float* x, float* y, float* to) {
 }  // namespace
 
 napi_value poolCreate(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* spec = nullptr;
-  if (napi_get_typedarray_info(env, args.values[0], &type, &length, &spec, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_float64_array || length != fields) {
-    return fail(env, "[poolCreate] needs a Float64Array of %d numbers", fields);
-  }
-  int32_t handle = -1;
-  Pool* pool = new (std::nothrow) Pool;
-  if (pool != nullptr && readPool(*pool, static_cast<const double*>(spec))) {
-    handle = args.bridge->pools.add(pool);
-  } else {
-    delete pool;
-  }
-  napi_value result;
-  napi_create_int32(env, handle, &result);
-  return result;
+  return createHandle(env, info, "poolCreate", fields, &Bridge::pools,
+                      [](const double* spec, Pool& pool) { return readPool(pool, spec); });
 }
 
 napi_value poolRun(napi_env env, napi_callback_info info) {
@@ -223,12 +205,7 @@ napi_value poolRun(napi_env env, napi_callback_info info) {
 }
 
 napi_value poolFree(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info);
-  const int32_t handle = args.integer(0);
-  Pool* pool = args.bridge->pools.remove(handle);
-  if (pool == nullptr) return fail(env, "[poolFree] %d is no handle", handle);
-  delete pool;
-  return nullptr;
+  return freeHandle(env, info, "poolFree", &Bridge::pools);
 }
 
 void freePools(Bridge& bridge) { bridge.pools.clear(); }
