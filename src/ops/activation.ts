@@ -4,13 +4,9 @@ import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp, type GradContext, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { add, mul, num, sub } from '../prim/arithmetic.ts'
+import { binary, compare, type Expr, select, unary } from '../prim/expr.ts'
 import { pointwise } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (x: Expr, value: number): Expr => constant(value, x.dtype)
 
 /** A function, and its derivative times dy given input and output. */
 interface Curve {

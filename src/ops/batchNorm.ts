@@ -7,16 +7,12 @@ import { attr, type Given } from '../core/attrs.ts'
 import { frame } from '../core/frame.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import { type Tensor, Unbound } from '../core/tensor.ts'
-import { binary, constant, type Expr, unary } from '../prim/expr.ts'
+import { add, div, mul, sub } from '../prim/arithmetic.ts'
+import { binary, constant, unary } from '../prim/expr.ts'
 import { castTo, filled, pointwise, reduce, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { relu } from './activation.ts'
 import { blockGrad, onesLike } from './cast.ts'
 import { checkFloat, meanOver, moments, perChannel } from './normalization.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
 
 /**
  * Mean and variance in one pass: sums of the distances from one element of each line, which is near the mean

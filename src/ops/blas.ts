@@ -6,6 +6,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { int } from '../prim/arithmetic.ts'
 import { binary, compare, constant, type Expr, index, select } from '../prim/expr.ts'
 import {
   gather,
@@ -18,7 +19,6 @@ import {
 } from '../prim/primitive.ts'
 import { checkMatrices, diagonalOf, multiply, onDiagonal, triangle } from './matrices.ts'
 
-const int = (value: number): Expr => constant(value, 'int32')
 const scaled = (x: Tensor, alpha: number): Tensor =>
   alpha === 1 ? x : pointwise([x], ([v]) => binary('mul', v!, constant(alpha, v!.dtype)))
 

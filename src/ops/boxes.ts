@@ -6,8 +6,9 @@ import { apply, applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, div, mul, num, sub } from '../prim/arithmetic.ts'
 import { callRoutine } from '../prim/call.ts'
-import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { binary, compare, type Expr, select, unary } from '../prim/expr.ts'
 import {
   assemble,
   broadcastTo,
@@ -18,12 +19,6 @@ import {
   reshapeTo,
   sliceOf,
 } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const formats = ['corner', 'center'] as const
 type Format = (typeof formats)[number]

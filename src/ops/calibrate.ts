@@ -6,8 +6,9 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, div, int, mul, num, sub } from '../prim/arithmetic.ts'
 import { scan } from '../prim/call.ts'
-import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
+import { binary, cast, compare, type Expr, index, select, unary } from '../prim/expr.ts'
 import {
   castTo,
   gather,
@@ -18,12 +19,6 @@ import {
   reshapeTo,
 } from '../prim/primitive.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
-const int = (value: number): Expr => constant(value, 'int32')
 const isZero = (x: Expr): Expr => compare('eq', x, num(x, 0))
 
 /** What a number that is 0 is taken for, so that logarithms are finite. */

@@ -5,16 +5,13 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, constant, type Expr } from '../prim/expr.ts'
+import { add, mul, num } from '../prim/arithmetic.ts'
+import { binary, constant } from '../prim/expr.ts'
 import { broadcastTo, castTo, mapTensors, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
 import { hueTurned } from './hue.ts'
 import { channelTable, heightAxis, saturated } from './pixels.ts'
 import { computing } from './resampling.ts'
 import { drawn } from './samples.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 /** Weights of red, green and blue in gray. */
 const grayWeights = [0.299, 0.587, 0.114] as const

@@ -6,12 +6,9 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { add, mul, num } from '../prim/arithmetic.ts'
+import { binary, cast, compare, type Expr, select, unary } from '../prim/expr.ts'
 import { broadcastTo, pointwise, reduce } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const smoothAttrs = { scalar: attr.float(1) }
 

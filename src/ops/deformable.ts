@@ -9,6 +9,7 @@ import type { Aval } from '../core/aval.ts'
 import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, both, div, int, mul, num, sub } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import {
   castTo,
@@ -24,13 +25,6 @@ import {
 import { part } from './boxes.ts'
 import { addBias, perAxis } from './convolution.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
-const int = (value: number): Expr => constant(value, 'int32')
-const both = (p: Expr, q: Expr): Expr => binary('and', p, q)
 const within = (x: Expr, low: number, high: number): Expr =>
   binary('min', binary('max', x, num(x, low)), num(x, high))
 /** ⌊at·to / from⌋ for coordinates: which of `to` parts belongs to place `at` of `from`. */

@@ -6,19 +6,16 @@ import { apply } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, constant, type Expr, unary } from '../prim/expr.ts'
+import { add, mul, num, sub } from '../prim/arithmetic.ts'
+import { binary, type Expr, unary } from '../prim/expr.ts'
 import { broadcastTo, castTo, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
 import { blockGrad } from './cast.ts'
 
 const logAttrs = { isLog: attr.bool(false) }
 type LogAttrs = typeof logAttrs
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
 const log = (x: Expr): Expr => unary('log', x)
 const lgamma = (x: Expr): Expr => unary('gammaln', x)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 /** A parameter (P…) laid over samples (P…, S…). */
 function laidOver(where: string, parameter: Tensor, sample: Tensor): Tensor {

@@ -6,15 +6,11 @@ import { formatShape, type Shape, sameShape } from '../base/shape.ts'
 import { applyAll } from '../core/apply.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, both, mul, num, sub } from '../prim/arithmetic.ts'
 import { scan } from '../prim/call.ts'
-import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
+import { cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import { castTo, gather, mapTensors, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
-const both = (p: Expr, q: Expr): Expr => binary('and', p, q)
 /** What is left after a time: e^(-rate·time). */
 const left = (rate: Expr, time: Expr): Expr => unary('exp', unary('neg', mul(rate, time)))
 

@@ -2,14 +2,9 @@
 
 import { fail } from '../base/error.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, div, mul, num, sub } from '../prim/arithmetic.ts'
 import { binary, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import { broadcastTo, pointwise, sliceOf } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 /** Hue (in sixths of the circle, turned by `turn` circles), lightness and saturation. */
 function toHls(r: Expr, g: Expr, b: Expr, turn: Expr): { h: Expr; l: Expr; s: Expr } {

@@ -7,16 +7,14 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { add, num } from '../prim/arithmetic.ts'
+import { binary, compare, select, unary } from '../prim/expr.ts'
 import { castTo, permuteAxes, pointwise, sliceOf } from '../prim/primitive.ts'
 import { channelTable, heightAxis, saturated } from './pixels.ts'
 import { area, computing, cubic, keepingRatio, linear, nearest, resample } from './resampling.ts'
 import { uniformNumber } from './samples.ts'
 
 export * from './colours.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const toTensorOp = defineOp({
   name: '_image_to_tensor',

@@ -8,12 +8,11 @@ import { frame } from '../core/frame.ts'
 import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { mul, num } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
 import { castTo, pointwise, reshapeTo } from '../prim/primitive.ts'
 import { draws, unit } from './random.ts'
 
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (x: Expr, value: number): Expr => constant(value, x.dtype)
 const positive = (x: Expr): Expr => compare('gt', x, num(x, 0))
 
 /** The constants that keep mean 0 and deviation 1 through layers. */

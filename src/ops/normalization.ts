@@ -7,14 +7,10 @@ import { apply, applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, div, mul, sub } from '../prim/arithmetic.ts'
 import { conv } from '../prim/conv.ts'
-import { binary, constant, type Expr, unary } from '../prim/expr.ts'
+import { binary, constant, unary } from '../prim/expr.ts'
 import { filled, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
 
 const scaled = (x: Tensor, by: number): Tensor =>
   pointwise([x], ([v]) => mul(v!, constant(by, v!.dtype)))

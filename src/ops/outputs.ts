@@ -7,13 +7,10 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { mul, num, sub } from '../prim/arithmetic.ts'
+import { binary, cast, compare, type Expr, select, unary } from '../prim/expr.ts'
 import { broadcastTo, castTo, iota, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
 import { softmax } from './softmax.ts'
-
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (x: Expr, value: number): Expr => constant(value, x.dtype)
 
 function checkFloat(where: string, data: Tensor): void {
   if (!isFloat(data.dtype)) fail(where, `data is ${data.dtype}: it must be a float type`)

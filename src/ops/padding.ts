@@ -6,6 +6,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { int } from '../prim/arithmetic.ts'
 import { binary, compare, constant, type Expr, index, select } from '../prim/expr.ts'
 import {
   assemble,
@@ -17,8 +18,6 @@ import {
   scatterAdd,
   sliceOf,
 } from '../prim/primitive.ts'
-
-const int = (value: number): Expr => constant(value, 'int32')
 
 /** The array in the middle of zeros. */
 export function zeroMargins(x: Tensor, before: Shape, after: Shape): Tensor {

@@ -4,9 +4,8 @@ import { type DType, dtypeInfo, isFloat } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
 import { formatShape } from '../base/shape.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { num } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, index, select } from '../prim/expr.ts'
-
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 /** Checks for an image or a batch of images; gives the axis of the height. */
 export function heightAxis(where: string, x: Tensor): number {

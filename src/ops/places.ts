@@ -8,6 +8,7 @@ import { attr, type Given } from '../core/attrs.ts'
 import { byName } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { int } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, index, select } from '../prim/expr.ts'
 import {
   assemble,
@@ -25,8 +26,6 @@ import {
   scatterSet,
 } from '../prim/primitive.ts'
 import { sliceRange } from './slicing.ts'
-
-const int = (value: number): Expr => constant(value, 'int32')
 
 /** The row-major place in `sizes` that each column of coordinates (M, K…) names, int32; negative ones from the end. */
 function flatPlaces(where: string, indices: Tensor, sizes: Shape): Tensor {

@@ -7,6 +7,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { int } from '../prim/arithmetic.ts'
 import { conv, pool } from '../prim/conv.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import { filled, mapTensors, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
@@ -42,8 +43,6 @@ function windowsAlong(
   const steps = (size + 2 * pad - kernel) / stride
   return (how === 'full' ? Math.ceil(steps) : Math.floor(steps)) + 1
 }
-
-const int = (value: number): Expr => constant(value, 'int32')
 
 /** The sum over each window: a convolution of every channel by itself, with ones. */
 function sumWindows(x: Tensor, { window, y, stride, dilate, pad }: PoolSizes): Tensor {

@@ -7,6 +7,7 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, int, mul, num, sub } from '../prim/arithmetic.ts'
 import { callRoutine, sortPositions } from '../prim/call.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import {
@@ -22,11 +23,6 @@ import {
 } from '../prim/primitive.ts'
 import { part, together } from './boxes.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
-const int = (value: number): Expr => constant(value, 'int32')
 const either = (p: Expr, q: Expr): Expr => binary('or', p, q)
 
 const proposalAttrs = {

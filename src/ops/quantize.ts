@@ -7,14 +7,9 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { add, div, mul, num, sub } from '../prim/arithmetic.ts'
+import { binary, cast, compare, type Expr, select, unary } from '../prim/expr.ts'
 import { castTo, filled, pointwise, reduce, reshapeTo } from '../prim/primitive.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const limits = { int8: [-128, 127], uint8: [0, 255], int32: [-2147483648, 2147483520] } as const
 /** A dtype in which quantized numbers are held. */

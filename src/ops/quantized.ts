@@ -6,7 +6,8 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, constant, type Expr, unary } from '../prim/expr.ts'
+import { add, div, mul, num } from '../prim/arithmetic.ts'
+import { binary, cast, unary } from '../prim/expr.ts'
 import { castTo, contract, pointwise, reshapeTo } from '../prim/primitive.ts'
 import { convolutionAttrs } from './convolution.ts'
 import { fullyConnectedAttrs } from './dense.ts'
@@ -14,11 +15,6 @@ import { im2col } from './padding.ts'
 import { pooling, poolingAttrs } from './pooling.ts'
 import { asRange, checkBytes, end, rounded, sizeOfRange, stepsOf } from './quantize.ts'
 import { concat } from './slicing.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const nothing = (inputs: readonly Tensor[]): null[] => inputs.map(() => null)
 

@@ -6,18 +6,13 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, cast, constant, type Expr, unary } from '../prim/expr.ts'
+import { add, div, mul, num, sub } from '../prim/arithmetic.ts'
+import { cast, type Expr, unary } from '../prim/expr.ts'
 import { castTo, gather, pointwise } from '../prim/primitive.ts'
 import { embeddingAttrs } from './indexing.ts'
 import { perChannel } from './normalization.ts'
 import { asRange, checkBytes, end, literal, type Quantized, rounded, stepsOf } from './quantize.ts'
 import { productRange, rangeOf } from './quantized.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 const calibration = {
   minCalibRange: attr.optional(attr.float()),

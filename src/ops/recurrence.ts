@@ -6,6 +6,7 @@ import { OpDef } from '../core/op.ts'
 import { pullBack } from '../core/reverse.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { substitute, trace } from '../core/trace.ts'
+import { add, mul, num, sub } from '../prim/arithmetic.ts'
 import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
 import {
   assemble,
@@ -25,10 +26,6 @@ export type Mode = (typeof modes)[number]
 /** Matrices of a layer that stand above each other: gates. */
 export const gatesOf = (mode: Mode): number => ({ rnn_relu: 1, rnn_tanh: 1, lstm: 4, gru: 3 })[mode]
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (x: Expr, value: number): Expr => constant(value, x.dtype)
 /** 1/(1 + e⁻ˣ). */
 export const sigmoid = (x: Expr): Expr =>
   binary('div', num(x, 1), add(num(x, 1), unary('exp', unary('neg', x))))

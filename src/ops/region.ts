@@ -7,7 +7,8 @@ import { attr } from '../core/attrs.ts'
 import type { IndexKey } from '../core/methods.ts'
 import { OpDef } from '../core/op.ts'
 import { Tensor } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, select } from '../prim/expr.ts'
+import { int } from '../prim/arithmetic.ts'
+import { binary, cast, compare, select } from '../prim/expr.ts'
 import { broadcastTo, gather, iota, pointwise, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { sliceRange } from './slicing.ts'
 
@@ -99,8 +100,6 @@ export function regionOf(where: string, shape: Shape, key: readonly unknown[]): 
     shape: parts.flatMap((p) => (p.kind === 'slice' ? [p.size] : p.kind === 'new' ? [1] : [])),
   }
 }
-
-const int = (value: number): Expr => constant(value, 'int32')
 
 /** Positions from the front, moved inside the axis: negative ones count from the end. */
 function inside(index: Tensor, size: number): Tensor {

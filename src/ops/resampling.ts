@@ -3,13 +3,11 @@
 import { isFloat } from '../base/dtype.ts'
 import { type Shape, sizeOf } from '../base/shape.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, mul, sub } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import { contract, mapTensors, permuteAxes, reshapeTo } from '../prim/primitive.ts'
 
 const real = (value: number): Expr => constant(value, 'float64')
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
 const within = (x: Expr, low: number, high: number): Expr =>
   binary('min', binary('max', x, real(low)), real(high))
 

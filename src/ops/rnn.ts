@@ -10,15 +10,13 @@ import { arraysThenOptions } from '../core/given.ts'
 import { Sym } from '../core/graph.ts'
 import { defineOp, type Values } from '../core/op.ts'
 import { type Tensor, Unbound } from '../core/tensor.ts'
-import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { add, mul } from '../prim/arithmetic.ts'
+import { binary, cast, compare, constant, select, unary } from '../prim/expr.ts'
 import { castTo, contract, pointwise, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { reshape } from './movement.ts'
 import { draws, dropout, unit } from './random.ts'
 import { gatesOf, type Mode, modes, part, recurrence, sigmoid, step, steps } from './recurrence.ts'
 import { concat } from './slicing.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
 
 const rnnAttrs = {
   stateSize: attr.int<undefined>(undefined, { min: 1 }),

@@ -7,6 +7,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add, mul, num, sub } from '../prim/arithmetic.ts'
 import { conv } from '../prim/conv.ts'
 import { binary, cast, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
 import {
@@ -24,11 +25,6 @@ import {
   sliceOf,
 } from '../prim/primitive.ts'
 import { concat } from './slicing.ts'
-
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const num = (x: Expr, value: number): Expr => constant(value, x.dtype)
 
 function checkImage(where: string, name: string, x: Tensor): void {
   if (x.shape.length !== 4 || !isFloat(x.dtype))

@@ -7,7 +7,8 @@ import { attr, type Given } from '../core/attrs.ts'
 import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, compare, constant, type Expr, select } from '../prim/expr.ts'
+import { int } from '../prim/arithmetic.ts'
+import { binary, compare, constant, select } from '../prim/expr.ts'
 import {
   broadcastTo,
   castTo,
@@ -18,7 +19,6 @@ import {
   reshapeTo,
 } from '../prim/primitive.ts'
 
-const int = (value: number): Expr => constant(value, 'int32')
 const axisAttr = attr.int(0, { min: 0, max: 1 })
 const useAttr = attr.bool(false)
 

@@ -8,7 +8,8 @@ import { attr, type Given } from '../core/attrs.ts'
 import { arraysThenOptions } from '../core/given.ts'
 import { defineOp } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
+import { mul, sub } from '../prim/arithmetic.ts'
+import { binary, compare, constant, select, unary } from '../prim/expr.ts'
 import {
   broadcastTo,
   castTo,
@@ -41,9 +42,6 @@ function keeping(x: Tensor, op: 'max' | 'sum', axis: number): Tensor {
     x.shape.map((d, i) => (i === axis ? 1 : d)),
   )
 }
-
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
 
 /** Where positions along the axis are below each line's length: 1, else 0. */
 function mask(where: string, x: Tensor, length: Tensor, axis: number): Tensor {

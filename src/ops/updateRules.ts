@@ -1,5 +1,6 @@
 /** The formulas of optimizers at one point: a new weight and new states from the old ones and a gradient. */
 
+import { add, div, mul, sub } from '../prim/arithmetic.ts'
 import { binary, compare, constant, type Expr, select, unary } from '../prim/expr.ts'
 
 /** Limits that are part of the formula: below 0 there is none. */
@@ -18,10 +19,6 @@ export type Rule = (
   limits: Limits,
 ) => readonly Expr[]
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
 const pow = (x: Expr, y: Expr): Expr => binary('pow', x, y)
 const sqrt = (x: Expr): Expr => unary('sqrt', x)
 const sign = (x: Expr): Expr => unary('sign', x)

@@ -5,12 +5,12 @@ import { applyAll } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { add } from '../prim/arithmetic.ts'
 import { scan, sortPositions } from '../prim/call.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
 import { castTo, mapTensors, pointwise, reduce, reshapeTo, sliceOf } from '../prim/primitive.ts'
 import { draws, unit } from './random.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
 const num = (value: number): Expr => constant(value, 'float32')
 const log = (x: Expr): Expr => unary('log', x)
 /** A uniform number above 0. */

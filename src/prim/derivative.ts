@@ -1,16 +1,12 @@
 /** Derivatives of scalar expressions, as scalar expressions. */
 
 import { isFloat } from '../base/dtype.ts'
-import { binary, cast, compare, constant, type Expr, linearize, select, unary } from './expr.ts'
+import { add, div, mul, num, sub } from './arithmetic.ts'
+import { binary, cast, compare, type Expr, linearize, select, unary } from './expr.ts'
 import type { BinaryName, CompareName, ScalarName, UnaryName } from './scalar.ts'
 
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
-const sub = (x: Expr, y: Expr): Expr => binary('sub', x, y)
-const mul = (x: Expr, y: Expr): Expr => binary('mul', x, y)
-const div = (x: Expr, y: Expr): Expr => binary('div', x, y)
 const sqrt = (x: Expr): Expr => unary('sqrt', x)
 const square = (x: Expr): Expr => mul(x, x)
-const num = (like: Expr, value: number): Expr => constant(value, like.dtype)
 
 /** The share of `dy` that reaches each operand; null where none does. */
 type Rule = (args: readonly Expr[], out: Expr, dy: Expr) => readonly (Expr | null)[]

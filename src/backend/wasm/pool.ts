@@ -2,6 +2,7 @@
 
 import { itemSize } from '../../base/dtype.ts'
 import { rowMajor, sizeOf } from '../../base/shape.ts'
+import { int } from '../../prim/arithmetic.ts'
 import { acc, binary, compare, constant, type Expr, load, param, select } from '../../prim/expr.ts'
 import type { Kernel, Operand } from '../../prim/kernel.ts'
 import { type PoolKernel, reach } from '../../prim/window.ts'
@@ -17,7 +18,6 @@ export interface PoolHost {
 }
 
 const plusIndex = (a: Expr, b: Expr): Expr => binary('add', a, b)
-const int = (value: number): Expr => constant(value, 'int32')
 
 /** Compiles pooling over one batch entry at a time. */
 export function compilePool(host: PoolHost, kernel: PoolKernel): Compiled {

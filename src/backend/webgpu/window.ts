@@ -2,6 +2,7 @@
 
 import { dtypeInfo } from '../../base/dtype.ts'
 import { sizeOf } from '../../base/shape.ts'
+import { add, int } from '../../prim/arithmetic.ts'
 import {
   binary,
   compare,
@@ -26,8 +27,6 @@ import { gridOf, idle, type Routine, type ShaderOptions, type Source, single } f
 import { flavourFor, isReal, literal, offsetText, Shader, valueType } from './shader.ts'
 import { checkOperands } from './wide.ts'
 
-const int = (value: number): Expr => constant(value, 'int32')
-const add = (x: Expr, y: Expr): Expr => binary('add', x, y)
 const and = (x: Expr, y: Expr): Expr => binary('and', x, y)
 
 /** A coordinate of one of the arrays as steps along the loops: Σ factor·loop + offset, or not of that form. */

@@ -54,8 +54,7 @@ abstract class ConvCell extends RecurrentCell {
     hint: string,
     axes: number,
     [gates, states]: readonly [number, number],
-    [inputShape, channels, i2hKernel, h2hKernel]: Geometry,
-    options: ConvCellOptions,
+    [inputShape, channels, i2hKernel, h2hKernel, options = {}]: Arguments,
   ) {
     super(checkOptions(where, options, known), hint)
     if (!Array.isArray(inputShape) || inputShape.length !== axes + 1)
@@ -138,16 +137,17 @@ abstract class ConvCell extends RecurrentCell {
 }
 
 /** What every convolutional cell is told. */
-type Geometry = readonly [
+type Arguments = [
   inputShape: readonly number[],
   hiddenChannels: number,
   i2hKernel: Sizes,
   h2hKernel: Sizes,
+  options?: ConvCellOptions,
 ]
 
 abstract class ConvRNNCell extends ConvCell {
-  constructor(where: string, axes: number, geometry: Geometry, options: ConvCellOptions) {
-    super(where, 'conv_rnn', axes, [1, 1], geometry, options)
+  constructor(where: string, axes: number, given: Arguments) {
+    super(where, 'conv_rnn', axes, [1, 1], given)
   }
 
   override forward(x: Tensor, h: Tensor): Tensor {
@@ -158,8 +158,8 @@ abstract class ConvRNNCell extends ConvCell {
 }
 
 abstract class ConvLSTMCell extends ConvCell {
-  constructor(where: string, axes: number, geometry: Geometry, options: ConvCellOptions) {
-    super(where, 'conv_lstm', axes, [4, 2], geometry, options)
+  constructor(where: string, axes: number, given: Arguments) {
+    super(where, 'conv_lstm', axes, [4, 2], given)
   }
 
   override forward(x: Tensor, h: Tensor, c: Tensor): Tensor {
@@ -174,8 +174,8 @@ abstract class ConvLSTMCell extends ConvCell {
 }
 
 abstract class ConvGRUCell extends ConvCell {
-  constructor(where: string, axes: number, geometry: Geometry, options: ConvCellOptions) {
-    super(where, 'conv_gru', axes, [3, 1], geometry, options)
+  constructor(where: string, axes: number, given: Arguments) {
+    super(where, 'conv_gru', axes, [3, 1], given)
   }
 
   override forward(x: Tensor, h: Tensor): Tensor {
@@ -200,14 +200,8 @@ abstract class ConvGRUCell extends ConvCell {
  * @see MXNet `gluon.contrib.rnn.Conv1DRNNCell`
  */
 export class Conv1DRNNCell extends ConvRNNCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv1DRNNCell', 1, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv1DRNNCell', 1, given)
   }
 }
 
@@ -223,14 +217,8 @@ export class Conv1DRNNCell extends ConvRNNCell {
  * @see MXNet `gluon.contrib.rnn.Conv2DRNNCell`
  */
 export class Conv2DRNNCell extends ConvRNNCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv2DRNNCell', 2, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv2DRNNCell', 2, given)
   }
 }
 
@@ -246,14 +234,8 @@ export class Conv2DRNNCell extends ConvRNNCell {
  * @see MXNet `gluon.contrib.rnn.Conv3DRNNCell`
  */
 export class Conv3DRNNCell extends ConvRNNCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv3DRNNCell', 3, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv3DRNNCell', 3, given)
   }
 }
 
@@ -269,14 +251,8 @@ export class Conv3DRNNCell extends ConvRNNCell {
  * @see MXNet `gluon.contrib.rnn.Conv1DLSTMCell`
  */
 export class Conv1DLSTMCell extends ConvLSTMCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv1DLSTMCell', 1, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv1DLSTMCell', 1, given)
   }
 }
 
@@ -292,14 +268,8 @@ export class Conv1DLSTMCell extends ConvLSTMCell {
  * @see MXNet `gluon.contrib.rnn.Conv2DLSTMCell`
  */
 export class Conv2DLSTMCell extends ConvLSTMCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv2DLSTMCell', 2, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv2DLSTMCell', 2, given)
   }
 }
 
@@ -315,14 +285,8 @@ export class Conv2DLSTMCell extends ConvLSTMCell {
  * @see MXNet `gluon.contrib.rnn.Conv3DLSTMCell`
  */
 export class Conv3DLSTMCell extends ConvLSTMCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv3DLSTMCell', 3, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv3DLSTMCell', 3, given)
   }
 }
 
@@ -338,14 +302,8 @@ export class Conv3DLSTMCell extends ConvLSTMCell {
  * @see MXNet `gluon.contrib.rnn.Conv1DGRUCell`
  */
 export class Conv1DGRUCell extends ConvGRUCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv1DGRUCell', 1, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv1DGRUCell', 1, given)
   }
 }
 
@@ -361,14 +319,8 @@ export class Conv1DGRUCell extends ConvGRUCell {
  * @see MXNet `gluon.contrib.rnn.Conv2DGRUCell`
  */
 export class Conv2DGRUCell extends ConvGRUCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv2DGRUCell', 2, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv2DGRUCell', 2, given)
   }
 }
 
@@ -384,13 +336,7 @@ export class Conv2DGRUCell extends ConvGRUCell {
  * @see MXNet `gluon.contrib.rnn.Conv3DGRUCell`
  */
 export class Conv3DGRUCell extends ConvGRUCell {
-  constructor(
-    inputShape: readonly number[],
-    hiddenChannels: number,
-    i2hKernel: Sizes,
-    h2hKernel: Sizes,
-    options: ConvCellOptions = {},
-  ) {
-    super('Conv3DGRUCell', 3, [inputShape, hiddenChannels, i2hKernel, h2hKernel], options)
+  constructor(...given: Arguments) {
+    super('Conv3DGRUCell', 3, given)
   }
 }
