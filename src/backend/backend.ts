@@ -35,6 +35,8 @@ export interface Compiled {
   run(addresses: readonly number[], params: readonly number[]): void
   /** As `run`, but by calls that another thread makes; absent where only this thread can run the kernel. */
   send?(sink: Sink, addresses: readonly number[], params: readonly number[]): void
+  /** Nanoseconds that it takes on one thread, where the backend knows better than `prim/cost.ts`. */
+  readonly cost?: number
 }
 
 /** Bytes held by a backend. */

@@ -66,7 +66,7 @@ describe('fusion', () => {
     if (kernel?.kind !== 'sequence') expect.fail('no sequence')
     const addresses = kernel.inputs.concat(kernel.outputs).map((_, i) => (i + 1) * 1e7)
     const whole = matchRows(kernel)
-    expect(whole?.name).toBe(name)
+    expect(whole).toMatchObject({ name, elements: rows * columns })
     const given = whole!.args(addresses)
     expect(given).toEqual(expect.arrayContaining([rows, columns]))
     const parts = sliceKernel(kernel, 4).map((k) => (k.kind === 'sequence' ? matchRows(k) : null))

@@ -165,6 +165,7 @@ function literals({ epilogue }: LoopKernel): number[] {
 
 /** A call of the bridge instead of a sequence: its arguments for the addresses of the operands. */
 export interface RowsClaim {
+  readonly elements: number
   readonly name: 'softmax' | 'normalize'
   readonly args: (addresses: readonly number[]) => number[]
 }
@@ -186,6 +187,7 @@ export function matchRows(kernel: SequenceKernel): RowsClaim | null {
       place === undefined ? 0 : addresses[place.operand]! + place.offset * 4
     return {
       name,
+      elements: sizes[0]! * sizes[1]!,
       args: (addresses) => [...operands.map((o) => address(o, addresses)), ...sizes, ...numbers],
     }
   }

@@ -287,7 +287,7 @@ export class ThreadPool {
 
   #compile(at: () => Stream, kernel: Kernel): Compiled {
     const whole = this.#inner.compile(kernel)
-    const cost = kernelCost(kernel, this.#options.speed)
+    const cost = whole.cost ?? kernelCost(kernel, this.#options.speed)
     const long = cost >= this.#options.handOver
     let pieces: readonly Compiled[] = []
     let cutFor = 0
