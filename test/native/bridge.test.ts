@@ -335,8 +335,9 @@ describe.skipIf(reason !== undefined)(`native bridge${reason ? ` (${reason})` : 
     const out = new Int32Array(16)
     const state = new Map<number, 'held' | 'free'>()
     let back = 0
-    const total = 3000
-    for (let slot = 0; slot < total; slot++) {
+    // When the collector runs is its own affair; that it runs again and again is ours.
+    for (let slot = 0; back < 3000; slot++) {
+      if (slot === 30_000) expect.fail(`${back} of ${slot} slots came back`)
       bridge.watch({ slot }, slot, 1 << 20)
       state.set(slot, 'held')
       while (counter[0]! > 0) {
@@ -351,7 +352,6 @@ describe.skipIf(reason !== undefined)(`native bridge${reason ? ` (${reason})` : 
         }
       }
     }
-    expect(back).toBeGreaterThan(total * 0.8)
     expect(bridge.drain(out)).toBe(0)
   })
 
