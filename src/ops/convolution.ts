@@ -6,7 +6,7 @@ import { formatShape } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import { arraysThenOptions } from '../core/given.ts'
-import { defineOp } from '../core/op.ts'
+import { defineOp, type Values } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { conv } from '../prim/conv.ts'
 import { binary } from '../prim/expr.ts'
@@ -51,13 +51,17 @@ export const channelsBack = (x: Tensor): Tensor =>
 
 const layouts = ['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] as const
 
-const shared = {
+/** Attributes of a window that goes over arrays, and of its filters. */
+export const filterAttrs = {
   kernel: attr.ints<undefined>(undefined, { min: 1 }),
   stride: attr.ints([], { min: 1 }),
   dilate: attr.ints([], { min: 1 }),
   pad: attr.ints([], { min: 0 }),
   numFilter: attr.int<undefined>(undefined, { min: 1 }),
   numGroup: attr.int(1, { min: 1 }),
+}
+const shared = {
+  ...filterAttrs,
   cudnnTune: attr.optional(attr.oneOf(['off', 'limited_workspace', 'fastest'])),
   cudnnOff: attr.bool(false),
   layout: attr.optional(attr.oneOf(layouts)),
@@ -81,15 +85,7 @@ export type ConvolutionOptions = Given<typeof convolutionAttrs>
 /** Options of `deconvolution`. */
 export type DeconvolutionOptions = Given<typeof deconvolutionAttrs>
 
-interface Common {
-  readonly kernel: readonly number[]
-  readonly stride: readonly number[]
-  readonly dilate: readonly number[]
-  readonly pad: readonly number[]
-  readonly numFilter: number
-  readonly numGroup: number
-  readonly layout: (typeof layouts)[number] | null
-}
+type Common = Values<typeof shared>
 
 /** Checks what both operators ask of their inputs; gives data with channels first and the window's settings. */
 function prepare(where: string, data: Tensor, weight: Tensor, attrs: Common) {

@@ -7,7 +7,7 @@ import { apply } from '../core/apply.ts'
 import { attr, type Given } from '../core/attrs.ts'
 import type { Aval } from '../core/aval.ts'
 import { arraysThenOptions } from '../core/given.ts'
-import { defineOp } from '../core/op.ts'
+import { defineOp, type Values } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { add, both, div, int, mul, num, sub } from '../prim/arithmetic.ts'
 import { binary, cast, compare, constant, type Expr, index, select, unary } from '../prim/expr.ts'
@@ -23,7 +23,7 @@ import {
   reshapeTo,
 } from '../prim/primitive.ts'
 import { part } from './boxes.ts'
-import { addBias, perAxis } from './convolution.ts'
+import { addBias, filterAttrs, perAxis } from './convolution.ts'
 
 const within = (x: Expr, low: number, high: number): Expr =>
   binary('min', binary('max', x, num(x, low)), num(x, high))
@@ -67,12 +67,7 @@ function interpolate({ flat, base, size: [h, w] }: Maps, y: Tensor, x: Tensor): 
 }
 
 const convolutionAttrs = {
-  kernel: attr.ints<undefined>(undefined, { min: 1 }),
-  stride: attr.ints([], { min: 1 }),
-  dilate: attr.ints([], { min: 1 }),
-  pad: attr.ints([], { min: 0 }),
-  numFilter: attr.int<undefined>(undefined, { min: 1 }),
-  numGroup: attr.int(1, { min: 1 }),
+  ...filterAttrs,
   numDeformableGroup: attr.int(1, { min: 1 }),
   workspace: attr.int(1024, { min: 0 }),
   noBias: attr.bool(false),
@@ -84,17 +79,7 @@ export type DeformableConvolutionOptions = Given<typeof convolutionAttrs>
 /** Options of `modulatedDeformableConvolution`. */
 export type ModulatedDeformableConvolutionOptions = Given<typeof modulatedAttrs>
 
-interface Settings {
-  readonly kernel: readonly number[]
-  readonly stride: readonly number[]
-  readonly dilate: readonly number[]
-  readonly pad: readonly number[]
-  readonly numFilter: number
-  readonly numGroup: number
-  readonly numDeformableGroup: number
-  readonly noBias: boolean
-  readonly layout: string | null
-}
+type Settings = Values<typeof convolutionAttrs>
 
 /** The geometry of a deformable convolution, once its arrays fit. */
 function geometry(where: string, x: Pick<Aval, 'shape' | 'dtype'>, attrs: Settings) {

@@ -5,8 +5,9 @@ import { fail } from '../base/error.ts'
 import { checkAxis, formatShape } from '../base/shape.ts'
 import { apply, applyAll } from '../core/apply.ts'
 import { attr } from '../core/attrs.ts'
+import { isOptions } from '../core/given.ts'
 import { defineOp, type OpDef } from '../core/op.ts'
-import { Tensor } from '../core/tensor.ts'
+import type { Tensor } from '../core/tensor.ts'
 import { assemble, castTo, reshapeTo, sliceOf } from '../prim/primitive.ts'
 
 /** Begin, step and count of one axis, as Python slices: null for the natural end, negative from the back, clipped. */
@@ -252,9 +253,7 @@ function spread<T extends Tensor, O extends object>(
   args: readonly (T | O)[],
 ): [T[], O | undefined] {
   const last = args[args.length - 1]
-  const plain = typeof last === 'object' && last !== null && !(last instanceof Tensor)
-  const options = plain && !Array.isArray(last) ? (last as O) : undefined
-  return [(options === undefined ? args : args.slice(0, -1)) as T[], options]
+  return isOptions(last) ? [args.slice(0, -1) as T[], last as O] : [args as T[], undefined]
 }
 
 /**

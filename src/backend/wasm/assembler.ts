@@ -117,7 +117,8 @@ export class FunctionBuilder implements Callable {
       this.#code.length = start
     }
     this.#abreast = null
-    for (let i = 0; i < Math.max(...pieces.map((p) => p.length)); i++) {
+    const most = Math.max(...pieces.map((p) => p.length))
+    for (let i = 0; i < most; i++) {
       for (const statement of pieces.flatMap((p) => p[i] ?? [])) {
         this.#calls.push(...statement.calls.map((call) => call + this.#code.length))
         this.#callees.push(...statement.callees)

@@ -241,6 +241,45 @@ function checkStages(where: string, layers: readonly number[], channels: readonl
     )
 }
 
+type ResNetArguments = [
+  block: ResidualBlock,
+  layers: readonly number[],
+  channels: readonly number[],
+  options?: ResNetOptions,
+]
+
+/** Both versions: a stem and stages of blocks, with something of their own before and behind. */
+abstract class ResNet extends Network {
+  readonly features: HybridSequential
+  readonly output: Dense
+
+  constructor(
+    where: string,
+    [block, layers, channels, options = {}]: ResNetArguments,
+    before: () => HybridBlock[],
+    behind: () => HybridBlock[],
+  ) {
+    super(where, options, ['thumbnail'])
+    checkStages(where, layers, channels)
+    const { classes = 1000, thumbnail = false } = options
+    // Blocks are made in the order in which they stand: their names count on.
+    const [features, output] = this.nameScope(
+      () =>
+        [
+          row(
+            ...before(),
+            ...stem(channels[0]!, thumbnail),
+            ...stages(block, layers, channels),
+            ...behind(),
+          ),
+          new Dense(classes, { inUnits: channels.at(-1)! }),
+        ] as const,
+    )
+    this.features = features
+    this.output = output
+  }
+}
+
 /**
  * A residual network of the first version.
  *
@@ -253,32 +292,14 @@ function checkStages(where: string, layers: readonly number[], channels: readonl
  * net(nd.ones([2, 3, 16, 16])).shape // => [2, 10]
  * @see MXNet `gluon.model_zoo.vision.ResNetV1`
  */
-export class ResNetV1 extends Network {
-  readonly features: HybridSequential
-  readonly output: Dense
-
-  constructor(
-    block: ResidualBlock,
-    layers: readonly number[],
-    channels: readonly number[],
-    options: ResNetOptions = {},
-  ) {
-    super('ResNetV1', options, ['thumbnail'])
-    checkStages('ResNetV1', layers, channels)
-    const { classes = 1000, thumbnail = false } = options
-    const [features, output] = this.nameScope(
-      () =>
-        [
-          row(
-            ...stem(channels[0]!, thumbnail),
-            ...stages(block, layers, channels),
-            new GlobalAvgPool2D(),
-          ),
-          new Dense(classes, { inUnits: channels.at(-1)! }),
-        ] as const,
+export class ResNetV1 extends ResNet {
+  constructor(...given: ResNetArguments) {
+    super(
+      'ResNetV1',
+      given,
+      () => [],
+      () => [new GlobalAvgPool2D()],
     )
-    this.features = features
-    this.output = output
   }
 }
 
@@ -294,35 +315,13 @@ export class ResNetV1 extends Network {
  * net(nd.ones([2, 3, 16, 16])).shape // => [2, 10]
  * @see MXNet `gluon.model_zoo.vision.ResNetV2`
  */
-export class ResNetV2 extends Network {
-  readonly features: HybridSequential
-  readonly output: Dense
-
-  constructor(
-    block: ResidualBlock,
-    layers: readonly number[],
-    channels: readonly number[],
-    options: ResNetOptions = {},
-  ) {
-    super('ResNetV2', options, ['thumbnail'])
-    checkStages('ResNetV2', layers, channels)
-    const { classes = 1000, thumbnail = false } = options
-    const [features, output] = this.nameScope(
-      () =>
-        [
-          row(
-            new BatchNorm({ scale: false, center: false }),
-            ...stem(channels[0]!, thumbnail),
-            ...stages(block, layers, channels),
-            new BatchNorm(),
-            new Activation('relu'),
-            new GlobalAvgPool2D(),
-            new Flatten(),
-          ),
-          new Dense(classes, { inUnits: channels.at(-1)! }),
-        ] as const,
+export class ResNetV2 extends ResNet {
+  constructor(...given: ResNetArguments) {
+    super(
+      'ResNetV2',
+      given,
+      () => [new BatchNorm({ scale: false, center: false })],
+      () => [new BatchNorm(), new Activation('relu'), new GlobalAvgPool2D(), new Flatten()],
     )
-    this.features = features
-    this.output = output
   }
 }
