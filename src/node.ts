@@ -21,6 +21,7 @@ import { frame } from './core/frame.ts'
 import { runEager } from './exec/eager.ts'
 import { noteOrigin } from './exec/origin.ts'
 import { Device, Pool, registerDevice, registryReaper } from './exec/storage.ts'
+import { setStoresUpdate } from './gluon/trainer.ts'
 import { installEngine } from './runtime/engine.ts'
 import { installRuntime } from './runtime/index.ts'
 
@@ -187,6 +188,7 @@ const gpus = new Adapters(
 )
 
 frame.eager = runEager
+setStoresUpdate(process.env.MXNET_UPDATE_ON_KVSTORE !== '0')
 registerDevice('cpu', lazily(cpuDevices))
 registerDevice('wasm', wasmStreams())
 registerDevice(

@@ -18,6 +18,8 @@ class Leaf {
   readonly gradReq: GradReq
   /** Whether backward has written `grad` since somebody last asked. */
   fresh = false
+  /** Who wants to know when backward has written `grad`. */
+  listener: (() => void) | null = null
 
   constructor(grad: NDArray, gradReq: GradReq) {
     this.grad = grad
@@ -183,6 +185,15 @@ export function gradIsFresh(array: NDArray, clear = false): boolean {
   return fresh
 }
 
+/**
+ * Calls a function each time backward has written an array's gradient, while the gradients of earlier layers are still to
+ * come. An array has one listener.
+ */
+export function onGradient(array: NDArray, listener: () => void): void {
+  const leaf = array.node?.extra
+  if (leaf instanceof Leaf) leaf.listener = listener
+}
+
 /** Options of `backward`. */
 export interface BackwardOptions {
   /** Keeps the recorded graph for another backward. */
@@ -278,9 +289,20 @@ export function backward(
   const leaves = [...nodes].filter((n) => n.extra instanceof Leaf)
   frame.calls++
   withFrame({ recording: false, training: options.trainMode ?? true, counted: true }, () => {
-    const sums = reverse(list, grads, new Set(leaves), savedOutput, (t) => free(t as NDArray))
-    for (const node of leaves)
-      store(node.extra as Leaf, sums.get(node)?.[0] as NDArray | undefined, grads)
+    const write = (node: Node, sums?: readonly (Tensor | undefined)[]): void =>
+      store(node.extra as Leaf, sums?.[0] as NDArray | undefined, grads)
+    // Whoever listens hears of a gradient at once; all others are written when the sweep is through.
+    const early = leaves.some((node) => (node.extra as Leaf).listener !== null)
+    const spent = (t: Tensor): void => free(t as NDArray)
+    const sums = reverse(
+      list,
+      grads,
+      new Set(leaves),
+      savedOutput,
+      spent,
+      early ? write : undefined,
+    )
+    for (const node of leaves) if (!early || !sums.has(node)) write(node, sums.get(node))
     grads.forEach((g, i) => {
       if (given[i] !== g) free(g)
     })
@@ -301,6 +323,7 @@ function store(leaf: Leaf, value: NDArray | undefined, heads: readonly NDArray[]
   } else {
     replaceData(grad, value)
   }
+  leaf.listener?.()
 }
 
 /** Options of `grad`. */

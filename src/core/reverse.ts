@@ -85,7 +85,8 @@ function accumulate(node: Node, index: number, value: Tensor): void {
 /**
  * Gradients of Σ heads·headGrads with respect to the outputs of the nodes in `wanted`.
  * Gradients are computed by operators through `apply`, so they are themselves differentiable. `spent` is told of
- * gradients that have been handed on and are in nobody's hands any more.
+ * gradients that have been handed on and are in nobody's hands any more, `settled` of nodes of `wanted` as soon as nothing
+ * more is added to their gradients, while those of earlier nodes are still to come.
  */
 export function reverse(
   heads: readonly Tensor[],
@@ -93,6 +94,7 @@ export function reverse(
   wanted: ReadonlySet<Node>,
   output: OutputReader,
   spent?: (value: Tensor) => void,
+  settled?: (node: Node, sums: readonly (Tensor | undefined)[]) => void,
 ): Map<Node, readonly (Tensor | undefined)[]> {
   const sweep = ++sweeps
   const order = relevantNodes(heads, wanted, sweep)
@@ -102,20 +104,49 @@ export function reverse(
   // A function of the user's own may keep, or give twice, what passes through its hands.
   const byHand = order.some((node) => node.pull !== null)
   const results = new Map<Node, readonly (Tensor | undefined)[]>()
+  const settle = (node: Node, sums: readonly (Tensor | undefined)[]): void => {
+    node.sums = null
+    results.set(node, sums)
+    settled?.(node, sums)
+  }
+  const open = settled === undefined ? null : readers(order, wanted)
   for (let at = order.length - 1; at >= 0; at--) {
     const node = order[at]!
     const { sums, instance } = node
+    if (wanted.has(node)) {
+      if (sums !== null) settle(node, sums)
+      continue
+    }
     node.sums = null
-    if (sums === null) continue
-    if (wanted.has(node)) results.set(node, sums)
-    else if (node.pull !== null) passBackByHand(node, node.pull, sums, sweep)
-    else if (instance !== null) {
+    if (sums !== null && node.pull !== null) passBackByHand(node, node.pull, sums, sweep)
+    else if (sums !== null && instance !== null) {
       passBack(node, instance, sums, sweep, output)
       if (spent !== undefined && !byHand)
         for (const t of sums) if (t !== undefined && !headGrads.includes(t)) spent(t)
     }
+    if (open === null) continue
+    for (const t of node.inputs) {
+      const source = t?.node
+      const left = source ? open.get(source) : undefined
+      if (left === undefined) continue
+      open.set(source!, left - 1)
+      if (left === 1 && source!.sums !== null) settle(source!, source!.sums)
+    }
   }
   return results
+}
+
+/** How many inputs of nodes in `order` are outputs of each node of `wanted` that hands nothing on itself. */
+function readers(order: readonly Node[], wanted: ReadonlySet<Node>): Map<Node, number> {
+  const counts = new Map<Node, number>()
+  for (const node of order) {
+    if (wanted.has(node)) continue
+    for (const t of node.inputs) {
+      const source = t?.node
+      if (source && wanted.has(source)) counts.set(source, (counts.get(source) ?? 0) + 1)
+    }
+  }
+  return counts
 }
 
 /** Adds to the gradients of a node's inputs what those of its outputs make of them. */

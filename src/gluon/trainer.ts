@@ -15,12 +15,16 @@ import { ParameterDict } from './parameterDict.ts'
 
 /** Options of a `Trainer`. */
 export interface TrainerOptions {
-  /** The store in which gradients of several contexts meet: its kind, one of one's own, or null for none. */
+  /**
+   * The store in which gradients of several contexts meet: its kind, or one of one's own. Null for none: each context is
+   * then updated by its own gradients, which are for the program to add up.
+   */
   readonly kvstore?: string | KVStore | null
   /**
    * Whether the store updates the weights, once, and all contexts read them; otherwise each context updates its own by the
    * sum of the gradients. By default the store does where there are several contexts, unless `allreduceGrads` or `update`
-   * is called first, or a 'local' store would hold a parameter of more than 16 M elements.
+   * is called first, a 'local' store would hold a parameter of more than 16 M elements, or the environment of Node has
+   * `MXNET_UPDATE_ON_KVSTORE=0`.
    */
   readonly updateOnKvstore?: boolean | null
   /** How gradients are compressed on their way to the store ('device' stores). */
@@ -88,11 +92,11 @@ export class Trainer {
     this.#updaters = this.#contexts.map(() => new Updater(this.#optimizer))
     const { updateOnKvstore = null, kvstore } = options
     this.#store = storeOf(options, this.#contexts.length)
-    if (updateOnKvstore && (this.#store === null || kvstore === null))
+    if (updateOnKvstore && this.#store === null)
       fail('Trainer', 'updateOnKvstore is true and kvstore null: name a store')
     const open = this.#contexts.length > 1 || kvstore instanceof KVStore
     if (updateOnKvstore !== null) this.#settle(updateOnKvstore)
-    else if (!open || kvstore === null) this.#settle(false)
+    else if (!open || this.#store === null || !storesUpdate) this.#settle(false)
   }
 
   /** Whether the store updates the weights. Where nobody has said so, the first call settles it: a step, or half of one. */
@@ -218,6 +222,13 @@ export class Trainer {
         store.pushpull(i, this.#params[i]!.listGrad(), { priority: -i })
       }
     })
+    this.#watch(store)
+  }
+
+  /** Lets the store begin with the next sums while backward is still at work; what is added to is not final then. */
+  #watch(store: KVStore): void {
+    const written = this.#trained().filter((i) => this.#params[i]!.gradReq === 'write')
+    store.watch(new Map(written.map((i) => [i, this.#params[i]!.listData()])))
   }
 
   /** Makes a parameter known to the store. */
@@ -293,6 +304,7 @@ export class Trainer {
     })
     const grads = params.map((parameter) => parameter.listGrad())
     store.pushpull(indices, grads, { out: weights })
+    this.#watch(store)
   }
 
   /** Updates the weights of each context by the gradients there. */
@@ -306,6 +318,14 @@ export class Trainer {
       updater.updateAll(indices, grads, weights)
     })
   }
+}
+
+/** Whether stores update weights of several contexts where nothing else is said. */
+let storesUpdate = true
+
+/** Says whether stores update weights of several contexts where a trainer is told nothing. @see MXNet `MXNET_UPDATE_ON_KVSTORE` */
+export function setStoresUpdate(update: boolean): void {
+  storesUpdate = update
 }
 
 /** Elements of a parameter above which a 'local' store leaves updates to the contexts, as in MXNet. */
@@ -343,11 +363,7 @@ function listOf(params: Trainable): Parameter[] {
 /** The store that gradients go through; one context needs none unless it is asked for. */
 function storeOf(options: TrainerOptions, contexts: number): KVStore | null {
   const { kvstore = 'device', updateOnKvstore = false, compressionParams = null } = options
-  if (kvstore === null) {
-    if (contexts < 2) return null
-    // Without a store of the program's own, gradients still have to meet.
-    return new KVStore('device')
-  }
+  if (kvstore === null) return null
   const given = kvstore instanceof KVStore
   if (!given && typeof kvstore !== 'string')
     fail('Trainer', `kvstore is ${String(kvstore)}: use 'device', 'local', a store or null`)

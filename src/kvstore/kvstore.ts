@@ -15,6 +15,7 @@ import { reshape } from '../ops/movement.ts'
 import { sum } from '../ops/reduce.ts'
 import type { Optimizer } from '../optimizer/optimizer.ts'
 import { Updater } from '../optimizer/updater.ts'
+import { GradientBuckets } from './buckets.ts'
 
 /** A key: all keys of a store are numbers, or all are texts. */
 export type Key = number | string
@@ -82,6 +83,7 @@ export class KVStore {
   #threshold: number | null = null
   #update: StoreUpdater | null = null
   #updater: Updater | null = null
+  #buckets: GradientBuckets | null = null
 
   constructor(type = 'local') {
     if (type.startsWith('dist') || type.startsWith('p3')) {
@@ -176,7 +178,9 @@ export class KVStore {
   #train(updater: Updater, pushed: readonly Entry[], pulled: readonly Entry[]): void {
     withFrame({ recording: false }, () => {
       const stored = pushed.map(([k]) => this.#of('pushpull', k))
-      const sent = pushed.map(([k, values], i) => this.#sent(k, values, stored[i]!))
+      const sent = pushed.map(
+        ([k, values], i) => this.#summed(k, values) ?? this.#sent(k, values, stored[i]!),
+      )
       const indices = pushed.map(([k]) => this.#indexOf(k))
       // Who gets the new value need not keep the old one: an update writes over a block that nobody else holds.
       pulled.forEach(([, targets], i) => {
@@ -197,6 +201,34 @@ export class KVStore {
     })
   }
 
+  /**
+   * Begins anew to listen for gradients of weights, by key: as soon as backward has written those of a bucket of some
+   * megabytes on all devices, they are added up, while it is still at work on earlier layers. The next `pushpull` of the
+   * gradients takes the sums, unless somebody else has written to the gradients since.
+   *
+   * Nothing begins early where gradients are compressed, or where one memory's devices leave their sum to the update that
+   * reads it.
+   */
+  watch(weights: ReadonlyMap<number, readonly NDArray[]>): void {
+    const everywhere = this.#update === null
+    const [first] = weights.values()
+    const several = first !== undefined && first.length > 1
+    const gain = several && (everywhere || (this.#updater !== null && !inOneMemory(first)))
+    if (!gain || this.#threshold !== null) {
+      this.#buckets?.clear()
+      this.#buckets = null
+    } else if (this.#buckets?.serves(weights, everywhere)) this.#buckets.listen(weights)
+    else {
+      this.#buckets?.clear()
+      this.#buckets = new GradientBuckets(weights, everywhere)
+    }
+  }
+
+  /** The sums of a key's gradients that have been made already. */
+  #summed(key: Key, grads: readonly NDArray[]): readonly NDArray[] | null {
+    return typeof key === 'number' ? (this.#buckets?.sums(key, grads) ?? null) : null
+  }
+
   #indexOf(key: Key): number {
     return typeof key === 'number' ? key : this.#indices.get(key)!
   }
@@ -213,12 +245,20 @@ export class KVStore {
   }
 
   /**
-   * A push and a pull into the same arrays, on devices of one memory, where nothing but the sum is wanted: they are added up
-   * where the first of them lie, the devices taking turns by size. False where that does not apply.
+   * A push and a pull into the same arrays, where nothing but the sum is wanted: it may have been made while backward ran;
+   * devices of one memory add up where the first of the arrays lie, taking turns by size. False where neither applies.
    */
   #exchange(key: Key, values: readonly NDArray[]): boolean {
     const stored = this.#stored.get(key)
     const plain = this.#update === null && this.#threshold === null && values.length > 1
+    const sums = plain && stored !== undefined ? this.#summed(key, values) : null
+    if (sums !== null) {
+      values.forEach((value, i) => {
+        replaceData(value, sums[i]!)
+      })
+      this.#replace(key, values[0]!)
+      return true
+    }
     if (stored === undefined || !plain || !inOneMemory(values)) return false
     const same = ({ shape, dtype }: NDArray): boolean =>
       sameShape(shape, stored.shape) && dtype === stored.dtype

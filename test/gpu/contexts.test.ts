@@ -1,7 +1,8 @@
 /** GPU contexts as programs use them, on four virtual GPUs. */
 
-import type { Context, NDArray } from 'mxnet-ts'
+import type { Context, gluon as Gluon, NDArray } from 'mxnet-ts'
 import { describe, expect, it } from 'vitest'
+import { frame } from '../../src/core/frame.ts'
 import { missingGpu } from '../backend/webgpu/adapters.ts'
 
 process.env.MXNET_GPU_VIRTUAL = '4'
@@ -202,10 +203,15 @@ describe.skipIf(missing !== null)(
 
     it('train data-parallel as one context does', { timeout: 480_000 }, async () => {
       const size = 32
-      const run = async (ctx: ReturnType<typeof gpu>[]): Promise<number[]> => {
+      const run = async (ctx: Context[], options: Gluon.TrainerOptions): Promise<number[]> => {
         const net = makeNet(ctx)
         const loss = new gluon.loss.SoftmaxCrossEntropyLoss()
-        const params = [...net.collectParams().values()]
+        const trainer = new gluon.Trainer(
+          net.collectParams(),
+          'sgd',
+          { learningRate: 0.05 },
+          options,
+        )
         const losses: number[] = []
         for (let step = 0; step < 100; step++) {
           const [x, y] = batch(step, size)
@@ -213,22 +219,58 @@ describe.skipIf(missing !== null)(
           const label = gluon.utils.splitAndLoad(y, ctx)
           const each = autograd.record(() => data.map((part, i) => loss(net(part), label[i]!)))
           for (const l of each) l.backward()
+          trainer.step(size)
           const sums = await Promise.all(each.map((l) => nd.sum(l).asScalar()))
           losses.push(sums.reduce((a, b) => a + b, 0))
-          for (const p of params) {
-            const grads = p.listGrad().map((g) => g.asInContext(cpu()))
-            const total = grads.slice(1).reduce((a, b) => a.add(b), grads[0]!)
-            for (const c of ctx) p.data(c).subAssign(total.asInContext(c).mul(0.05 / size))
-          }
         }
         return losses
       }
-      const alone = await run([cpu()])
-      const four = await run([0, 1, 2, 3].map((i) => gpu(i)))
+      const alone = await run([cpu()], {})
       expect(alone[99]!).toBeLessThan(alone[0]!)
-      four.forEach((l, step) =>
-        expect(Math.abs(l / alone[step]! - 1), `step ${step}`).toBeLessThan(1e-5),
+      for (const updateOnKvstore of [true, false]) {
+        const four = await run(
+          [0, 1, 2, 3].map((i) => gpu(i)),
+          { updateOnKvstore },
+        )
+        four.forEach((l, step) =>
+          expect(Math.abs(l / alone[step]! - 1), `step ${step}`).toBeLessThan(1e-5),
+        )
+      }
+    })
+
+    it('add up gradients while backward is at work on earlier layers', async () => {
+      const ctx = [0, 1, 2, 3].map((i) => gpu(i))
+      const net = new gluon.nn.Sequential()
+      for (const units of [1024, 1024, 2])
+        net.add(new gluon.nn.Dense(units, { inUnits: 1024, useBias: false }))
+      net.initialize({ init: 'ones', ctx })
+      const trainer = new gluon.Trainer(net.collectParams(), 'sgd', { learningRate: 2 ** -30 })
+      const ran: string[] = []
+      const step = (): void => {
+        ran.length = 0
+        const outs = autograd.record(() => ctx.map((c) => net(nd.ones([1, 1024], { ctx: c }))))
+        for (const out of outs) out.backward()
+        ran.push('step')
+        trainer.step(1)
+      }
+      step()
+      frame.probe = (kind, name) => {
+        if (kind === 'operator') ran.push(name)
+      }
+      step()
+      frame.probe = null
+      const sums = ran.flatMap((name, at) => (name === 'add_n' ? [at] : []))
+      expect(sums.length).toBe(3)
+      expect(sums.at(-1)!).toBeLessThan(ran.indexOf('step'))
+      expect(ran.slice(sums[0]!, sums[2]!).some((name) => name.includes('FullyConnected'))).toBe(
+        true,
       )
+      const weights = [...net.collectParams().values()].map((p) => p.listData())
+      for (const list of weights) {
+        const values = await Promise.all(list.map((w) => w.reshape([-1]).at(0).asScalar()))
+        expect(new Set(values).size).toBe(1)
+        expect(values[0]).toBeLessThan(1)
+      }
     })
   },
 )

@@ -1,5 +1,6 @@
 /** Data-parallel training: several contexts learn what one learns, whichever way their gradients meet. */
 
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,7 +79,7 @@ describe('several contexts', () => {
   it.each([
     ['local', { kvstore: 'local' }],
     ['device, updating in the store', { kvstore: 'device', updateOnKvstore: true }],
-    ['none named', { kvstore: null }],
+    ['device, updating on the contexts', { kvstore: 'device', updateOnKvstore: false }],
   ] as const)('meet in a store: %s', (_name, trainer) => {
     expectSame(losses(two, { trainer }), one)
   })
@@ -129,6 +130,32 @@ describe('Trainer', () => {
     expect(net.weight.listGrad().map((g) => g.asArraySync())).toEqual([[[2, 2]], [[2, 2]]])
     trainer.update(2)
     expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([[[0, 0]], [[0, 0]]])
+  })
+
+  it('adds nothing up without a store', () => {
+    const net = layer(two)
+    const trainer = new Trainer(net.collectParams(), 'sgd', { learningRate: 1 }, { kvstore: null })
+    expect(trainer.kvstore).toBe(null)
+    two.forEach((ctx, i) => {
+      autograd.record(() => net(nd.ones([1, 2], { ctx }).mul(i + 1))).backward()
+    })
+    trainer.step(1)
+    expect(net.weight.listData().map((w) => w.asArraySync())).toEqual([[[0, 0]], [[-1, -1]]])
+  })
+
+  it('leaves updates to the contexts where the environment says so', () => {
+    const program = `
+      const { cpu, gluon } = await import('mxnet-ts')
+      const net = new gluon.nn.Dense(1, { inUnits: 2 })
+      net.initialize({ ctx: [cpu(0), cpu(1)] })
+      new gluon.Trainer(net.collectParams(), 'sgd').allreduceGrads()
+      console.log('added up')`
+    const run = (said: string) =>
+      spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+        encoding: 'utf8',
+        env: { ...process.env, MXNET_UPDATE_ON_KVSTORE: said },
+      }).stdout
+    expect(run('0')).toBe('added up\n')
   })
 
   it('leaves the update to the store where there are several contexts', () => {
