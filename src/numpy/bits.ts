@@ -1,12 +1,14 @@
-/** Functions of the bits of integers and of truths. */
+/** Functions of integers as such: their bits, those of truths too, and what they divide. */
 
 import { isFloat, promote } from '../base/dtype.ts'
 import { fail } from '../base/error.ts'
+import { broadcastShapes } from '../base/shape.ts'
 import { apply } from '../core/apply.ts'
 import { OpDef } from '../core/op.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { callRoutine } from '../prim/call.ts'
 import { binary, constant, type Expr, unary } from '../prim/expr.ts'
-import { castTo, pointwise } from '../prim/primitive.ts'
+import { broadcastTo, castTo, pointwise } from '../prim/primitive.ts'
 
 function checkWhole(where: string, x: Tensor): void {
   if (isFloat(x.dtype)) fail(where, `${x.dtype} has no bits to combine: integers and truths have`)
@@ -58,3 +60,27 @@ const notOp = new OpDef({
 export const bitwiseNot = <T extends Tensor>(x: T): T => apply(notOp, [x])
 /** `bitwiseNot`. @see MXNet `np.invert` */
 export const invert = bitwiseNot
+
+const lcmOp = new OpDef({
+  name: 'lcm',
+  inputs: ['x1', 'x2'],
+  body: ([a, b]) => {
+    const dtype = promote(a!.dtype, b!.dtype)
+    if (dtype !== 'int32' && dtype !== 'int64' && dtype !== 'int8' && dtype !== 'uint8')
+      fail('lcm', `${a!.dtype} and ${b!.dtype}: integers have common multiples`)
+    const shape = broadcastShapes('lcm', a!.shape, b!.shape)
+    const both = [a!, b!].map((x) => broadcastTo(castTo(x, dtype), shape))
+    return callRoutine('lcm', both, [], shape, dtype)
+  },
+}) as unknown as OpDef
+
+/**
+ * The least common multiple, at least 0; 0 where one of both is 0.
+ *
+ * `(A…), (B…) -> (C…)`, broadcast; integers only; wraps around where the dtype does not hold it.
+ * @throws MXNetError for floats and truths.
+ * @example
+ * await np.lcm(np.array([4, 0], { dtype: 'int32' }), np.array([6], { dtype: 'int32' })).asArray() // => [12, 0]
+ * @see MXNet `np.lcm`
+ */
+export const lcm: Binary = together(lcmOp)

@@ -1,7 +1,7 @@
 /** `mx.np`: the operators under NumPy's names, with NumPy's rules of dtypes, axes and shapes. */
 
 export { finfo, iinfo } from '../base/dtype.ts'
-export { bitwiseAnd, bitwiseNot, bitwiseOr, bitwiseXor, invert } from './bits.ts'
+export { bitwiseAnd, bitwiseNot, bitwiseOr, bitwiseXor, invert, lcm } from './bits.ts'
 export { bincount, histogram } from './counting.ts'
 export {
   type ArrayOptions,

@@ -10,6 +10,7 @@ import { matmul } from './products.ts'
 import { moveaxis, ravel, reshape, swapaxes } from './shape.ts'
 import { svd } from './svd.ts'
 
+export { eig, eigvals } from './eigen.ts'
 export { pinv, svd } from './svd.ts'
 
 /** Options of `norm`. */

@@ -13,12 +13,13 @@ import { asFloat } from './dtypes.ts'
 import { matmul } from './products.ts'
 import { swapaxes } from './shape.ts'
 
-const turned = (x: Tensor): Tensor => swapaxes(x, -1, -2)
+/** Matrices with rows and columns exchanged. */
+export const turned = (x: Tensor): Tensor => swapaxes(x, -1, -2)
 /** One number for each row. */
 const column = (x: Tensor): Tensor => ops.expandDims(x, -1)
 
 /** 1 / x, and 0 for 0. */
-const reciprocal = (x: Tensor): Tensor =>
+export const reciprocal = (x: Tensor): Tensor =>
   pointwise([x], ([v]) => {
     const [zero, one] = [constant(0, v!.dtype), constant(1, v!.dtype)]
     const none = compare('eq', v!, zero)

@@ -70,3 +70,9 @@ for (const [method, straight] of Object.entries(reversed)) {
     },
   })
 }
+// MXNet writes -x as a multiplication.
+Object.defineProperty(Symbolic.prototype, 'neg', {
+  value(this: Symbolic): Symbolic {
+    return this.mul(-1)
+  },
+})

@@ -43,6 +43,8 @@ describe('between symbols', () => {
     new NameManager().use(() => {
       const x = sym.var('x')
       expect(last(x.add(2))).toEqual(['_plus_scalar', '_plusscalar0'])
+      expect(last(x.neg())).toEqual(['_mul_scalar', '_mulscalar0'])
+      expect(last(x.negative())).toEqual(['negative', 'negative0'])
       expect(last(x.rsub(2))).toEqual(['_rminus_scalar', '_rminusscalar0'])
       expect(last(x.greater(2))).toEqual(['_greater_scalar', '_greater_scalar0'])
       expect(last(sym.maximum(x, 0))).toEqual(['_maximum_scalar', '_maximumscalar0'])

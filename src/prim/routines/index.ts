@@ -5,6 +5,8 @@ import { decodeHalves, encodeHalves, halfFormat } from '../../base/half.ts'
 import { bipartite, multiboxDetection, multiboxTarget, nms } from './boxes.ts'
 import { inRange } from './check.ts'
 import { ctc } from './ctc.ts'
+import { geev } from './eigen.ts'
+import { lcm } from './lcm.ts'
 import { gelqf, inverse, potrf, slogdet, syevd, trsm } from './linalg.ts'
 import { roiAlign, roiAlignBack } from './roi.ts'
 import { roiPool } from './roiPool.ts'
@@ -21,8 +23,10 @@ export const routines = {
   trsm,
   gelqf,
   syevd,
+  geev,
   inverse,
   slogdet,
+  lcm,
   inRange,
   sample,
   categorical,
