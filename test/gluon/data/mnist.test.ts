@@ -11,9 +11,9 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { MXNetError } from '../../../src/base/error.ts'
-import { parseIdx } from '../../../src/gluon/data/idx.ts'
 import { DataLoader, vision } from '../../../src/gluon/data/index.ts'
 import { readDatasetFile } from '../../../src/gluon/data/nodeFiles.ts'
+import { parseIdx } from '../../../src/io/idx.ts'
 import { type NDArray, nd } from '../../../src/node.ts'
 
 const installed = existsSync(

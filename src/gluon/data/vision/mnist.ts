@@ -2,9 +2,9 @@
 
 import { cpu } from '../../../base/context.ts'
 import { fail } from '../../../base/error.ts'
+import { parseIdx } from '../../../io/idx.ts'
 import { fromBytes } from '../../../ndarray/creation.ts'
 import type { NDArray } from '../../../ndarray/ndarray.ts'
-import { parseIdx } from '../idx.ts'
 import type { DatasetPlace } from '../nodeFiles.ts'
 import { type Images, type ImagesOptions, StoredImages } from './stored.ts'
 

@@ -1,7 +1,7 @@
 /** The IDX format of MNIST: a magic number, big-endian sizes, bytes. */
 
-import { fail } from '../../base/error.ts'
-import { formatShape, sizeOf } from '../../base/shape.ts'
+import { fail } from '../base/error.ts'
+import { formatShape, sizeOf } from '../base/shape.ts'
 
 /** The contents of an IDX file of bytes. */
 export interface IdxBytes {
