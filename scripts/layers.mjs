@@ -36,6 +36,8 @@ export const arrows = {
   // An executor holds arrays and runs backward on them.
   symbol: [...arrays, 'ndarray', 'autograd'],
   ...Object.fromEntries(libraries.map((folder) => [folder, training])),
+  // Records hold pictures.
+  io: [...training, 'image'],
   // A store updates what it holds.
   kvstore: [...training, 'optimizer'],
   // Datasets of pictures are read by what reads pictures.

@@ -10,6 +10,7 @@ export {
   SimpleDataset,
   type TransformOptions,
 } from './dataset.ts'
+export { RecordFileDataset } from './recordFile.ts'
 export {
   BatchSampler,
   FilterSampler,
